@@ -1,0 +1,28 @@
+//! `#[view]`: what a client is shown.
+
+use quote::{format_ident, quote};
+use syn::{Data, DeriveInput, Error, Fields, Result};
+
+use crate::settings::{add, argument_of};
+
+pub(crate) fn expand(mut item: DeriveInput) -> Result<proc_macro2::TokenStream> {
+    let Data::Struct(syn::DataStruct { fields: Fields::Named(fields), .. }) = &mut item.data else {
+        return Err(Error::new(item.ident.span(), "#[view] is for structs with named fields"));
+    };
+    for field in &mut fields.named {
+        if argument_of(&field.ty, "Option").is_some() {
+            add(&mut field.attrs, "serde", &[("skip_serializing_if", quote!("Option::is_none"))]);
+            add(&mut field.attrs, "schema", &[("nullable", quote!(false))]);
+        }
+    }
+    // `NoteView` tells it from the `Note` that is kept; a client has no such need.
+    if let Some(name) = item.ident.to_string().strip_suffix("View") {
+        let name = format_ident!("{name}");
+        add(&mut item.attrs, "schema", &[("as", quote!(#name))]);
+    }
+    Ok(quote! {
+        #[derive(::serde::Serialize, ::utoipa::ToSchema)]
+        #[serde(rename_all = "camelCase")]
+        #item
+    })
+}

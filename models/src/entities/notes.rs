@@ -1,0 +1,220 @@
+//! Notes: short texts that a person keeps. The example of a team's own entity.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Id, Timestamp, page_view, request,
+    store::{Entity, Error, Key, Listing, Page, Repository, Store},
+    view,
+    wire::set,
+};
+
+/// A new note.
+#[request]
+pub struct CreateNote {
+    /// What the note is called in lists.
+    #[validate(length(min = 1, max = 200))]
+    pub title: String,
+    /// The text itself.
+    #[serde(default)]
+    #[validate(length(max = 10_000))]
+    pub body: String,
+    /// Words to find the note by.
+    #[serde(default)]
+    #[validate(length(max = 10), nested)]
+    #[schema(inline)]
+    pub tags: Vec<Tag>,
+    /// The colour of the note's card; `yellow` when absent.
+    #[serde(default)]
+    pub colour: Colour,
+    /// Whether the note stays on top of the app's list.
+    #[serde(default)]
+    pub pinned: bool,
+}
+
+/// What to change. Absent means unchanged; an empty text or list clears.
+#[request]
+#[derive(Clone)]
+pub struct UpdateNote {
+    /// What the note is called in lists.
+    #[validate(length(min = 1, max = 200))]
+    pub title: Option<String>,
+    /// The text itself.
+    #[validate(length(max = 10_000))]
+    pub body: Option<String>,
+    /// Words to find the note by; the whole list is replaced.
+    #[validate(length(max = 10), nested)]
+    #[schema(inline)]
+    pub tags: Option<Vec<Tag>>,
+    /// The colour of the note's card.
+    pub colour: Option<Colour>,
+    /// Whether the note stays on top of the app's list.
+    pub pinned: Option<bool>,
+}
+
+/// Which notes to list.
+#[request(query)]
+pub struct ListNotes {
+    /// At most so many notes on a page; 20 when absent.
+    #[validate(range(min = 1, max = 100))]
+    pub limit: Option<u32>,
+    /// `nextCursor` of the page before, with the same `tag`.
+    #[validate(length(min = 1, max = 1000))]
+    pub cursor: Option<String>,
+    /// Only notes that carry this tag.
+    #[validate(nested)]
+    pub tag: Option<Tag>,
+}
+
+/// A word to find notes by.
+#[request]
+#[derive(Clone, Serialize)]
+pub struct Tag(#[validate(length(min = 1, max = 30))] String);
+
+/// The colours that a note's card can have.
+#[request]
+#[derive(Clone, Copy, Default, Serialize)]
+pub enum Colour {
+    /// The colour of a note that names none.
+    #[default]
+    Yellow,
+    /// Blue.
+    Blue,
+    /// Green.
+    Green,
+    /// Pink.
+    Pink,
+}
+
+/// A note as it is kept.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Note {
+    id: Id,
+    owner: Id,
+    title: String,
+    body: String,
+    tags: Vec<Tag>,
+    colour: Colour,
+    pinned: bool,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    version: u64,
+}
+
+impl Entity for Note {
+    const KIND: &'static str = "NOTE";
+
+    fn key(&self) -> Key {
+        Key::owned::<Self>(self.owner, self.id)
+    }
+
+    fn version_mut(&mut self) -> &mut u64 {
+        &mut self.version
+    }
+}
+
+/// A note as it is shown.
+#[view]
+pub struct NoteView {
+    /// The note's id; ids sort by the time of creation.
+    pub id: Id,
+    /// What the note is called in lists.
+    pub title: String,
+    /// The text itself.
+    pub body: String,
+    /// Words to find the note by.
+    #[schema(value_type = Vec<String>)]
+    pub tags: Vec<Tag>,
+    /// The colour of the note's card. Newer servers may name colours that an app does not know.
+    #[schema(value_type = String, examples("yellow"))]
+    pub colour: Colour,
+    /// Whether the note stays on top of the app's list.
+    pub pinned: bool,
+    /// When the note was made.
+    pub created_at: Timestamp,
+    /// When the note was last changed.
+    pub updated_at: Timestamp,
+    /// Counts the note's changes, from 1.
+    pub version: u64,
+}
+
+page_view! {
+    /// Some notes, newest first.
+    pub struct NotePage of NoteView, from Note
+}
+
+impl Note {
+    fn new(id: Id, owner: Id, request: CreateNote, now: Timestamp) -> Self {
+        let CreateNote { title, body, tags, colour, pinned } = request;
+        let (created_at, updated_at) = (now, now);
+        Self { id, owner, title, body, tags, colour, pinned, created_at, updated_at, version: 1 }
+    }
+
+    fn apply(&mut self, request: UpdateNote, now: Timestamp) {
+        let UpdateNote { title, body, tags, colour, pinned } = request;
+        set(&mut self.title, title);
+        set(&mut self.body, body);
+        set(&mut self.tags, tags);
+        set(&mut self.colour, colour);
+        set(&mut self.pinned, pinned);
+        self.updated_at = now;
+    }
+}
+
+impl From<Note> for NoteView {
+    fn from(note: Note) -> Self {
+        let Note { id, title, body, tags, colour, pinned, created_at, updated_at, version, .. } =
+            note;
+        Self { id, title, body, tags, colour, pinned, created_at, updated_at, version }
+    }
+}
+
+/// The notes in the table.
+pub struct Notes(Store);
+
+impl Repository for Notes {
+    fn new(store: Store) -> Self {
+        Self(store)
+    }
+}
+
+impl Notes {
+    /// Keep a new note.
+    pub async fn create(&self, owner: Id, request: CreateNote) -> Result<Note, Error> {
+        let ambient = self.0.ambient();
+        let mut note = Note::new(ambient.new_id(), owner, request, ambient.now());
+        self.0.create(&mut note).await?;
+        Ok(note)
+    }
+
+    /// The person's note of this id.
+    pub async fn get(&self, owner: Id, id: Id) -> Result<Option<Note>, Error> {
+        self.0.get(Key::owned::<Note>(owner, id)).await
+    }
+
+    /// The person's notes, newest first.
+    pub async fn list(&self, owner: Id, request: &ListNotes) -> Result<Page<Note>, Error> {
+        let limit = request.limit.unwrap_or(20) as usize;
+        let cursor = request.cursor.as_deref();
+        let containing = request.tag.as_ref().map(|tag| ("tags", tag.0.as_str()));
+        self.0.list(&Listing { owner, limit, cursor, containing }).await
+    }
+
+    /// Change what the request names. `None` when the person has no note of this id.
+    pub async fn update(
+        &self,
+        owner: Id,
+        id: Id,
+        request: UpdateNote,
+    ) -> Result<Option<Note>, Error> {
+        let now = self.0.ambient().now();
+        let change = |note: &mut Note| note.apply(request.clone(), now);
+        self.0.update(Key::owned::<Note>(owner, id), change).await
+    }
+
+    /// Remove a note. False when the person has none of this id.
+    pub async fn delete(&self, owner: Id, id: Id) -> Result<bool, Error> {
+        self.0.delete(Key::owned::<Note>(owner, id)).await
+    }
+}

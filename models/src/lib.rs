@@ -1,0 +1,24 @@
+//! WIRE + STORE: what a client may say, what is kept, what is shown, and how it is kept.
+//!
+//! One rule: nothing in here names axum, a status code, a token or the environment. Only
+//! [`store`] names the DynamoDB SDK.
+//!
+//! A new entity in three steps:
+//! 1. `entities/reminders.rs`: the request models ([`request`]), the entity
+//!    ([`Entity`](store::Entity)), its view ([`view`]) and its repository
+//!    ([`Repository`](store::Repository)).
+//! 2. A line in `entities/mod.rs`.
+//! 3. The module of the same name in `api/src/modules/`.
+
+mod ambient;
+pub mod entities;
+mod id;
+pub mod platform;
+pub mod store;
+mod timestamp;
+pub mod wire;
+
+pub use ambient::Ambient;
+pub use id::{Id, InvalidId};
+pub use models_macros::{request, view};
+pub use timestamp::{InvalidTimestamp, Timestamp};

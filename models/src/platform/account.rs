@@ -1,0 +1,185 @@
+//! Accounts: the people who use the app.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Id, Timestamp,
+    platform::session::Session,
+    request,
+    store::{Entity, Error, Key, Repository, Store, WriteSet},
+    view,
+    wire::set,
+};
+
+/// A new account, and the device that it is made on.
+#[request]
+pub struct CreateAccount {
+    /// The address to sign in with. Its case does not matter.
+    #[validate(email)]
+    pub email: String,
+    /// The password to sign in with.
+    #[validate(nested)]
+    pub password: NewPassword,
+    /// What other people see.
+    #[validate(length(min = 1, max = 100))]
+    pub display_name: String,
+    /// What the person calls this device, shown in the list of sessions.
+    #[validate(length(min = 1, max = 100))]
+    pub device_name: Option<String>,
+}
+
+/// A password to be: any characters, compared byte for byte.
+#[request]
+pub struct NewPassword(#[validate(bytes(min = 8, max = 1024))] String);
+
+impl NewPassword {
+    /// The bytes to hash.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+/// What to change. Absent means unchanged.
+#[request]
+pub struct UpdateAccount {
+    /// What other people see.
+    #[validate(length(min = 1, max = 100))]
+    pub display_name: Option<String>,
+}
+
+/// An account as it is kept. Not `Debug`: it holds a password hash and an address.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    /// Also the id of the partition of all that the person owns.
+    pub id: Id,
+    /// As the person wrote it.
+    pub email: String,
+    /// What other people see.
+    pub display_name: String,
+    /// In PHC string format, with algorithm and parameters.
+    pub password_hash: String,
+    /// When the person registered.
+    pub created_at: Timestamp,
+    /// When the person last changed it.
+    pub updated_at: Timestamp,
+    /// See [`Entity::version_mut`].
+    pub version: u64,
+}
+
+impl Entity for Account {
+    const KIND: &'static str = "PROFILE";
+
+    fn key(&self) -> Key {
+        Key::owned::<Self>(self.id, self.id)
+    }
+
+    fn version_mut(&mut self) -> &mut u64 {
+        &mut self.version
+    }
+}
+
+/// Holds an address for one account: what makes addresses unique, and finds the account of one.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EmailClaim {
+    email: String,
+    account_id: Id,
+    version: u64,
+}
+
+impl Entity for EmailClaim {
+    const KIND: &'static str = "EMAIL";
+
+    fn key(&self) -> Key {
+        Key::unique::<Self>(&self.email)
+    }
+
+    fn version_mut(&mut self) -> &mut u64 {
+        &mut self.version
+    }
+}
+
+/// An account as its owner sees it.
+#[view]
+pub struct AccountView {
+    /// The account's id.
+    pub id: Id,
+    /// The address to sign in with.
+    #[schema(examples("maya@example.com"))]
+    pub email: String,
+    /// What other people see.
+    #[schema(examples("Maya"))]
+    pub display_name: String,
+    /// When the person registered.
+    pub created_at: Timestamp,
+    /// When the person last changed it.
+    pub updated_at: Timestamp,
+    /// Counts the account's changes, from 1.
+    pub version: u64,
+}
+
+impl From<Account> for AccountView {
+    fn from(account: Account) -> Self {
+        let Account { id, email, display_name, created_at, updated_at, version, .. } = account;
+        Self { id, email, display_name, created_at, updated_at, version }
+    }
+}
+
+/// The accounts in the table.
+pub struct Accounts(Store);
+
+impl Repository for Accounts {
+    fn new(store: Store) -> Self {
+        Self(store)
+    }
+}
+
+impl Accounts {
+    /// Keep a new account with its first session. False when the address is taken.
+    pub async fn register(
+        &self,
+        account: &mut Account,
+        session: &mut Session,
+    ) -> Result<bool, Error> {
+        let mut claim =
+            EmailClaim { email: comparable(&account.email), account_id: account.id, version: 1 };
+        let writes = WriteSet::new().create(&mut claim).create(account).create(session);
+        match self.0.write(writes).await {
+            Ok(()) => Ok(true),
+            Err(Error::Conflict { write: 0 }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The account of this id.
+    pub async fn get(&self, id: Id) -> Result<Option<Account>, Error> {
+        self.0.get(Key::owned::<Account>(id, id)).await
+    }
+
+    /// The account that holds this address, in any case.
+    pub async fn find_by_email(&self, email: &str) -> Result<Option<Account>, Error> {
+        let claim = Key::unique::<EmailClaim>(&comparable(email));
+        match self.0.get::<EmailClaim>(claim).await? {
+            Some(claim) => self.get(claim.account_id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Change what the request names.
+    pub async fn update(&self, id: Id, request: UpdateAccount) -> Result<Option<Account>, Error> {
+        let now = self.0.ambient().now();
+        self.0
+            .update(Key::owned::<Account>(id, id), |account: &mut Account| {
+                set(&mut account.display_name, request.display_name.clone());
+                account.updated_at = now;
+            })
+            .await
+    }
+}
+
+/// Two addresses that differ in case reach one mailbox in practice (RFC 5321, section 2.4 leaves
+/// it to the host). Addresses are ASCII.
+fn comparable(email: &str) -> String {
+    email.to_ascii_lowercase()
+}

@@ -1,0 +1,5 @@
+//! Landline's own entities, written the way a team writes its own.
+
+pub mod account;
+pub mod keys;
+pub mod session;

@@ -1,0 +1,211 @@
+//! Sessions: the devices on which a person is signed in.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Id, Timestamp,
+    platform::account::AccountView,
+    request,
+    store::{Entity, Error, Key, Listing, Page, Repository, Store},
+    view,
+};
+
+/// Sign in with address and password.
+#[request]
+pub struct CreateSession {
+    /// The account's address, in any case.
+    #[validate(email)]
+    pub email: String,
+    /// The account's password.
+    #[validate(nested)]
+    pub password: Password,
+    /// What the person calls this device, shown in the list of sessions.
+    #[validate(length(min = 1, max = 100))]
+    pub device_name: Option<String>,
+}
+
+/// A password as given at sign-in. Not held to the rules of a new one, which may have changed
+/// since it was set.
+#[request]
+pub struct Password(#[validate(bytes(min = 1, max = 1024))] String);
+
+impl Password {
+    /// The bytes to compare.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+/// Exchange a refresh token for new tokens.
+#[request]
+pub struct RefreshSession {
+    /// The newest refresh token that this device was given.
+    #[validate(length(min = 1, max = 500))]
+    pub refresh_token: String,
+}
+
+/// Which sessions to list.
+#[request(query)]
+pub struct ListSessions {
+    /// At most so many sessions on a page; 20 when absent.
+    #[validate(range(min = 1, max = 100))]
+    pub limit: Option<u32>,
+    /// `nextCursor` of the page before.
+    #[validate(length(min = 1, max = 1000))]
+    pub cursor: Option<String>,
+}
+
+/// A session as it is kept: the family of one device's refresh tokens. Only a hash of the newest
+/// token is kept, so the table gives nobody a usable one.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Session {
+    /// The session's id.
+    pub id: Id,
+    /// Whose session it is.
+    pub account_id: Id,
+    /// What the person calls the device.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub device_name: Option<String>,
+    /// How many times the refresh token was exchanged.
+    pub generation: u32,
+    /// SHA-256 of the newest refresh token's secret, base64url.
+    pub secret_hash: String,
+    /// The family's own salt, base64url: with it a token leads to its successor.
+    pub salt: String,
+    /// When the person signed in.
+    pub created_at: Timestamp,
+    /// When the device last exchanged its token.
+    pub last_used_at: Timestamp,
+    /// When the session ends unless it is used before.
+    pub expires_at: Timestamp,
+    /// See [`Entity::version_mut`].
+    pub version: u64,
+}
+
+impl Entity for Session {
+    const KIND: &'static str = "SESSION";
+
+    fn key(&self) -> Key {
+        Key::owned::<Self>(self.account_id, self.id)
+    }
+
+    fn version_mut(&mut self) -> &mut u64 {
+        &mut self.version
+    }
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.expires_at)
+    }
+}
+
+/// A session as its owner sees it.
+#[view]
+pub struct SessionView {
+    /// The session's id.
+    pub id: Id,
+    /// What the person calls the device.
+    #[schema(examples("Maya's phone"))]
+    pub device_name: Option<String>,
+    /// Whether this request came from this session.
+    pub current: bool,
+    /// When the person signed in.
+    pub created_at: Timestamp,
+    /// When the device last refreshed its tokens.
+    pub last_used_at: Timestamp,
+    /// When the session ends unless it is used before.
+    pub expires_at: Timestamp,
+}
+
+/// Some sessions, newest first.
+#[view]
+pub struct SessionPage {
+    /// The sessions; may be empty although there is a next page.
+    pub items: Vec<SessionView>,
+    /// Where the next page begins; absent on the last page.
+    pub next_cursor: Option<String>,
+}
+
+/// What a device needs to act for a person.
+#[view]
+pub struct TokensView {
+    /// For the `Authorization` header of requests: `Bearer <accessToken>`. Expires soon.
+    pub access_token: String,
+    /// To be exchanged for new tokens at `POST /v1/sessions/refresh`. Keep it safe.
+    pub refresh_token: String,
+    /// Always `Bearer` (RFC 6750).
+    #[schema(examples("Bearer"))]
+    pub token_type: String,
+    /// For how many seconds the access token is good.
+    #[schema(examples(900))]
+    pub expires_in: u64,
+}
+
+/// Somebody is signed in: who, on which device, with what tokens.
+#[view]
+pub struct SignedIn {
+    /// Who.
+    pub account: AccountView,
+    /// On which device.
+    pub session: SessionView,
+    /// With what tokens.
+    pub tokens: TokensView,
+}
+
+impl SessionView {
+    /// The view of `session` for a request that came from the session `current`.
+    pub fn new(session: Session, current: Id) -> Self {
+        let Session { id, device_name, created_at, last_used_at, expires_at, .. } = session;
+        Self { id, device_name, current: id == current, created_at, last_used_at, expires_at }
+    }
+}
+
+impl SessionPage {
+    /// The view of a page for a request that came from the session `current`.
+    pub fn new(page: Page<Session>, current: Id) -> Self {
+        let Page { items, next_cursor } = page.map(|session| SessionView::new(session, current));
+        Self { items, next_cursor }
+    }
+}
+
+/// The sessions in the table.
+pub struct Sessions(Store);
+
+impl Repository for Sessions {
+    fn new(store: Store) -> Self {
+        Self(store)
+    }
+}
+
+impl Sessions {
+    /// Keep a new session.
+    pub async fn create(&self, session: &mut Session) -> Result<(), Error> {
+        self.0.create(session).await
+    }
+
+    /// The person's session of this id.
+    pub async fn get(&self, owner: Id, id: Id) -> Result<Option<Session>, Error> {
+        self.0.get(Key::owned::<Session>(owner, id)).await
+    }
+
+    /// The person's sessions, newest first.
+    pub async fn list(&self, owner: Id, request: &ListSessions) -> Result<Page<Session>, Error> {
+        let limit = request.limit.unwrap_or(20) as usize;
+        let cursor = request.cursor.as_deref();
+        self.0.list(&Listing { owner, limit, cursor, containing: None }).await
+    }
+
+    /// Keep what an exchange changed. False when another exchange or a sign-out came between.
+    pub async fn rotate(&self, session: &mut Session) -> Result<bool, Error> {
+        match self.0.replace(session).await {
+            Ok(()) => Ok(true),
+            Err(Error::Conflict { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// End a session. False when the person has none of this id.
+    pub async fn delete(&self, owner: Id, id: Id) -> Result<bool, Error> {
+        self.0.delete(Key::owned::<Session>(owner, id)).await
+    }
+}

@@ -1,0 +1,33 @@
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    Timestamp,
+    store::{Key, Store},
+};
+
+/// What is kept as one item. Its fields become the item's attributes by serde; `pk`, `sk`,
+/// `kind` and `ttl` are added by the store and are not names for fields.
+pub trait Entity: Serialize + DeserializeOwned + Send + Sync {
+    /// The kind's name, `NOTE`; also the prefix of its sort keys.
+    const KIND: &'static str;
+
+    /// Where the item lives.
+    fn key(&self) -> Key;
+
+    /// The number of the item's last write, from 1. The store counts it and refuses a write that
+    /// was made from an older one.
+    fn version_mut(&mut self) -> &mut u64;
+
+    /// When the item ends. From then on it reads as missing, although DynamoDB deletes it up to
+    /// days later.
+    fn expires_at(&self) -> Option<Timestamp> {
+        None
+    }
+}
+
+/// The access patterns of one entity. Made anew for each request, so it holds nothing but the
+/// [`Store`].
+pub trait Repository {
+    /// The repository over `store`.
+    fn new(store: Store) -> Self;
+}

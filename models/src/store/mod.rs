@@ -1,0 +1,71 @@
+//! One DynamoDB table through the real SDK. The only folder that names it.
+//!
+//! - [`Key`] is built in one place; whatever a person owns lives in the partition of that person.
+//! - An [`Entity`] says its key and version; [`Store`] writes the expressions.
+//! - A missing item is `None`; a lost race is [`Error::Conflict`].
+
+mod client;
+mod entity;
+mod error;
+mod key;
+mod page;
+mod read;
+mod table;
+mod write;
+
+pub use client::{Connection, Credentials};
+pub use entity::{Entity, Repository};
+pub use error::Error;
+pub use key::Key;
+pub use page::{Listing, Page};
+pub use write::WriteSet;
+
+/// Declare the view of a [`Page`]: a named struct, because a generic page would reach the clients
+/// under an invented name. `page_view! { /// Docs. pub struct NotePage of NoteView, from Note }`
+#[macro_export]
+macro_rules! page_view {
+    ($(#[$meta:meta])* pub struct $page:ident of $view:ty, from $entity:ty) => {
+        $(#[$meta])*
+        #[$crate::view]
+        pub struct $page {
+            /// This page's items; may be empty although there is a next page.
+            pub items: Vec<$view>,
+            /// Where the next page begins; absent on the last page.
+            pub next_cursor: Option<String>,
+        }
+
+        impl From<$crate::store::Page<$entity>> for $page {
+            fn from(page: $crate::store::Page<$entity>) -> Self {
+                let items = page.items.into_iter().map(Into::into).collect();
+                Self { items, next_cursor: page.next_cursor }
+            }
+        }
+    };
+}
+
+use std::sync::Arc;
+
+use crate::Ambient;
+
+/// The table, and the time and randomness that what is written in it needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    client: aws_sdk_dynamodb::Client,
+    table: String,
+    ambient: Ambient,
+}
+
+impl Store {
+    /// Set the client up. Nothing is sent before the first operation.
+    pub fn connect(connection: Connection, ambient: Ambient) -> Self {
+        let table = connection.table.clone();
+        Self(Arc::new(Inner { client: connection.into_client(), table, ambient }))
+    }
+
+    /// Where repositories take time and new ids from.
+    pub fn ambient(&self) -> &Ambient {
+        &self.0.ambient
+    }
+}

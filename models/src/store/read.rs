@@ -1,0 +1,127 @@
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{AttributeValue, Select};
+
+use super::{
+    Entity, Error, Key, Listing, Page, Store,
+    key::owner_partition,
+    page::Cursor,
+    table::{PARTITION, SORT},
+};
+
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+/// A filter may match nothing for a long way. A page stops after so many calls and says where
+/// to go on, rather than read a person's whole partition in one request.
+const CALLS_PER_PAGE: usize = 4;
+
+/// How many items one call of a filtered listing looks at.
+const FILTERED_READ: usize = 100;
+
+impl Store {
+    /// The item at `key`, as of all writes acknowledged before.
+    pub async fn get<E: Entity>(&self, key: Key) -> Result<Option<E>, Error> {
+        let answer = self
+            .0
+            .client
+            .get_item()
+            .table_name(&self.0.table)
+            .set_key(Some(key.into()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| Error::unavailable(&error))?;
+        Ok(answer.item.map(read).transpose()?.filter(|entity| self.is_alive(entity)))
+    }
+
+    /// One page of what a person owns, newest first.
+    pub async fn list<E: Entity>(&self, listing: &Listing<'_>) -> Result<Page<E>, Error> {
+        let now = self.0.ambient.now();
+        let mut start =
+            listing.cursor.map(|cursor| Cursor::open(cursor, E::KIND, listing, now)).transpose()?;
+        let mut found: Vec<(String, E)> = Vec::new();
+        for _ in 0..CALLS_PER_PAGE {
+            // One more than asked for tells whether there is a next page without another call.
+            let wanted = listing.limit + 1 - found.len();
+            let (items, last) = self.query::<E>(listing, wanted, start).await?;
+            for item in items {
+                let sort = sort_key(&item).unwrap_or_default().to_owned();
+                let entity = read(item)?;
+                if self.is_alive(&entity) {
+                    found.push((sort, entity));
+                }
+            }
+            start = last;
+            if found.len() > listing.limit || start.is_none() {
+                break;
+            }
+        }
+        if found.len() > listing.limit {
+            found.truncate(listing.limit);
+            start = found.last().map(|(sort, _)| sort.clone());
+        }
+        Ok(Page {
+            next_cursor: start.map(|sort| Cursor::seal(E::KIND, listing, &sort, now)),
+            items: found.into_iter().map(|(_, entity)| entity).collect(),
+        })
+    }
+
+    /// One call: the items, and the sort key after which more may follow.
+    async fn query<E: Entity>(
+        &self,
+        listing: &Listing<'_>,
+        wanted: usize,
+        start: Option<String>,
+    ) -> Result<(Vec<Item>, Option<String>), Error> {
+        let partition = owner_partition(listing.owner);
+        let limit = if listing.containing.is_some() { wanted.max(FILTERED_READ) } else { wanted };
+        let start = start.map(|sort| Key { partition: partition.clone(), sort }.into());
+        let query = self
+            .0
+            .client
+            .query()
+            .table_name(&self.0.table)
+            .consistent_read(true)
+            .key_condition_expression("#pk = :pk AND begins_with(#sk, :kind)")
+            .expression_attribute_names("#pk", PARTITION)
+            .expression_attribute_names("#sk", SORT)
+            .expression_attribute_values(":pk", AttributeValue::S(partition))
+            .expression_attribute_values(":kind", AttributeValue::S(format!("{}#", E::KIND)))
+            .scan_index_forward(false)
+            .select(Select::AllAttributes)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .set_exclusive_start_key(start);
+        let query = match listing.containing {
+            None => query,
+            Some((attribute, value)) => query
+                .filter_expression("contains(#list, :value)")
+                .expression_attribute_names("#list", attribute)
+                .expression_attribute_values(":value", AttributeValue::S(value.to_owned())),
+        };
+        let answer = query.send().await.map_err(|error| Error::unavailable(&error))?;
+        let last = answer.last_evaluated_key.as_ref().and_then(sort_key).map(str::to_owned);
+        Ok((answer.items.unwrap_or_default(), last))
+    }
+
+    fn is_alive<E: Entity>(&self, entity: &E) -> bool {
+        entity.expires_at().is_none_or(|end| self.0.ambient.now() < end)
+    }
+}
+
+fn sort_key(item: &Item) -> Option<&str> {
+    item.get(SORT)?.as_s().ok().map(String::as_str)
+}
+
+fn read<E: Entity>(item: Item) -> Result<E, Error> {
+    serde_dynamo::from_item(item)
+        .map_err(|error| Error::Unreadable { kind: E::KIND, cause: error.to_string() })
+}
+
+impl From<Key> for Item {
+    fn from(key: Key) -> Self {
+        Self::from([
+            (PARTITION.to_owned(), AttributeValue::S(key.partition)),
+            (SORT.to_owned(), AttributeValue::S(key.sort)),
+        ])
+    }
+}

@@ -1,0 +1,266 @@
+use std::time::Duration;
+
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    operation::transact_write_items::TransactWriteItemsError,
+    types::{AttributeValue, Delete, Put, TransactWriteItem},
+};
+
+use super::{
+    Entity, Error, Key, Store,
+    read::Item,
+    table::{KIND, PARTITION, TTL},
+};
+
+/// How often a write that lost a race to another one is made anew.
+const ATTEMPTS: u32 = 8;
+
+/// Several writes that happen together or not at all (TransactWriteItems, at most 100).
+#[derive(Debug, Default)]
+pub struct WriteSet {
+    writes: Vec<Write>,
+}
+
+#[derive(Debug)]
+enum Write {
+    Create(Item),
+    Replace { item: Item, read_version: u64 },
+    Delete(Key),
+}
+
+impl WriteSet {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Add an item that must not exist yet.
+    #[must_use]
+    pub fn create<E: Entity>(mut self, entity: &mut E) -> Self {
+        *entity.version_mut() = 1;
+        self.writes.push(Write::Create(to_item(entity)));
+        self
+    }
+
+    /// Replace an item that must not have changed since it was read. Counts its version up.
+    #[must_use]
+    pub fn replace<E: Entity>(mut self, entity: &mut E) -> Self {
+        let read_version = *entity.version_mut();
+        *entity.version_mut() += 1;
+        self.writes.push(Write::Replace { item: to_item(entity), read_version });
+        self
+    }
+
+    /// Remove an item that must exist.
+    #[must_use]
+    pub fn delete(mut self, key: Key) -> Self {
+        self.writes.push(Write::Delete(key));
+        self
+    }
+}
+
+impl Store {
+    /// Make a new item; [`Error::Conflict`] when its key is taken.
+    pub async fn create<E: Entity>(&self, entity: &mut E) -> Result<(), Error> {
+        self.write(WriteSet::new().create(entity)).await
+    }
+
+    /// Write an item back; [`Error::Conflict`] when it has changed, or gone, since it was read.
+    pub async fn replace<E: Entity>(&self, entity: &mut E) -> Result<(), Error> {
+        self.write(WriteSet::new().replace(entity)).await
+    }
+
+    /// Read an item, change it and write it back; read and changed anew when another write came
+    /// between. Gives the item as written, `None` when there is none.
+    pub async fn update<E: Entity>(
+        &self,
+        key: Key,
+        mut change: impl FnMut(&mut E),
+    ) -> Result<Option<E>, Error> {
+        let mut attempt = 0;
+        loop {
+            let Some(mut entity) = self.get::<E>(key.clone()).await? else { return Ok(None) };
+            change(&mut entity);
+            match self.replace(&mut entity).await {
+                Err(Error::Conflict { .. }) if attempt < ATTEMPTS => self.back_off(attempt).await,
+                Err(error @ Error::Conflict { .. }) => {
+                    return Err(Error::Unavailable(error.to_string()));
+                }
+                written => return written.map(|()| Some(entity)),
+            }
+            attempt += 1;
+        }
+    }
+
+    /// Remove an item. False when there was none.
+    pub async fn delete(&self, key: Key) -> Result<bool, Error> {
+        match self.write(WriteSet::new().delete(key)).await {
+            Ok(()) => Ok(true),
+            Err(Error::Conflict { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Do all writes of the set or none. [`Error::Conflict`] names the first that lost.
+    pub async fn write(&self, set: WriteSet) -> Result<(), Error> {
+        let mut writes = set.writes;
+        match writes.len() {
+            0 => Ok(()),
+            1 => self.write_one(writes.remove(0)).await,
+            _ => self.write_together(writes).await,
+        }
+    }
+
+    async fn write_one(&self, write: Write) -> Result<(), Error> {
+        let client = &self.0.client;
+        let table = &self.0.table;
+        let Condition { expression, names, values } = write.condition();
+        let (lost, error) = match write {
+            Write::Create(item) | Write::Replace { item, .. } => {
+                let put = client.put_item().table_name(table).set_item(Some(item));
+                let put = put.condition_expression(expression);
+                let put = put.set_expression_attribute_names(Some(names));
+                match put.set_expression_attribute_values(values).send().await {
+                    Ok(_) => return Ok(()),
+                    Err(error) => (
+                        error
+                            .as_service_error()
+                            .is_some_and(|e| e.is_conditional_check_failed_exception()),
+                        Error::unavailable(&error),
+                    ),
+                }
+            }
+            Write::Delete(key) => {
+                let delete = client.delete_item().table_name(table).set_key(Some(key.into()));
+                let delete = delete.condition_expression(expression);
+                match delete.set_expression_attribute_names(Some(names)).send().await {
+                    Ok(_) => return Ok(()),
+                    Err(error) => (
+                        error
+                            .as_service_error()
+                            .is_some_and(|e| e.is_conditional_check_failed_exception()),
+                        Error::unavailable(&error),
+                    ),
+                }
+            }
+        };
+        Err(if lost { Error::Conflict { write: 0 } } else { error })
+    }
+
+    async fn write_together(&self, writes: Vec<Write>) -> Result<(), Error> {
+        let writes: Vec<_> =
+            writes.into_iter().map(|write| write.in_transaction(&self.0.table)).collect();
+        let mut attempt = 0;
+        loop {
+            let sent = self
+                .0
+                .client
+                .transact_write_items()
+                .set_transact_items(Some(writes.clone()))
+                .send()
+                .await;
+            match sent {
+                Ok(_) => return Ok(()),
+                Err(error) => match Cancelled::of(&error) {
+                    Cancelled::Condition(write) => return Err(Error::Conflict { write }),
+                    Cancelled::Contention if attempt < ATTEMPTS => self.back_off(attempt).await,
+                    _ => return Err(Error::unavailable(&error)),
+                },
+            }
+            attempt += 1;
+        }
+    }
+
+    /// Wait before another attempt: "full jitter", so that those who lost together do not come
+    /// back together (measured: without it, 64 tasks on one item made 70,000 conflicts).
+    async fn back_off(&self, attempt: u32) {
+        let ceiling = 10_000_u64 << attempt.min(6);
+        let micros = u64::from_be_bytes(self.0.ambient.random()) % ceiling;
+        tokio::time::sleep(Duration::from_micros(micros)).await;
+    }
+}
+
+/// Why a transaction was cancelled, by its reasons in the order of its writes.
+enum Cancelled {
+    Condition(usize),
+    Contention,
+    Otherwise,
+}
+
+impl Cancelled {
+    fn of<R>(error: &SdkError<TransactWriteItemsError, R>) -> Self {
+        let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
+            error.as_service_error()
+        else {
+            return Self::Otherwise;
+        };
+        let codes = || cancelled.cancellation_reasons().iter().map(|reason| reason.code());
+        if let Some(write) = codes().position(|code| code == Some("ConditionalCheckFailed")) {
+            Self::Condition(write)
+        } else if codes().any(|code| code == Some("TransactionConflict")) {
+            Self::Contention
+        } else {
+            Self::Otherwise
+        }
+    }
+}
+
+struct Condition {
+    expression: &'static str,
+    names: std::collections::HashMap<String, String>,
+    values: Option<Item>,
+}
+
+impl Write {
+    fn condition(&self) -> Condition {
+        let (expression, name, value, values) = match self {
+            Self::Create(_) => ("attribute_not_exists(#pk)", "#pk", PARTITION, None),
+            Self::Delete(_) => ("attribute_exists(#pk)", "#pk", PARTITION, None),
+            Self::Replace { read_version, .. } => {
+                let read = AttributeValue::N(read_version.to_string());
+                let values = Item::from([(":read".to_owned(), read)]);
+                ("#version = :read", "#version", "version", Some(values))
+            }
+        };
+        let names = [(name.to_owned(), value.to_owned())].into();
+        Condition { expression, names, values }
+    }
+
+    fn in_transaction(self, table: &str) -> TransactWriteItem {
+        let Condition { expression, names, values } = self.condition();
+        let write = TransactWriteItem::builder();
+        match self {
+            Self::Create(item) | Self::Replace { item, .. } => write.put(
+                Put::builder()
+                    .table_name(table)
+                    .set_item(Some(item))
+                    .condition_expression(expression)
+                    .set_expression_attribute_names(Some(names))
+                    .set_expression_attribute_values(values)
+                    .build()
+                    .expect("table and item are set"),
+            ),
+            Self::Delete(key) => write.delete(
+                Delete::builder()
+                    .table_name(table)
+                    .set_key(Some(key.into()))
+                    .condition_expression(expression)
+                    .set_expression_attribute_names(Some(names))
+                    .build()
+                    .expect("table and key are set"),
+            ),
+        }
+        .build()
+    }
+}
+
+fn to_item<E: Entity>(entity: &E) -> Item {
+    let mut item: Item = serde_dynamo::to_item(entity)
+        .expect("an entity is a struct with string keys, which always has the shape of an item");
+    item.extend(Item::from(entity.key()));
+    item.insert(KIND.to_owned(), AttributeValue::S(E::KIND.to_owned()));
+    if let Some(end) = entity.expires_at() {
+        item.insert(TTL.to_owned(), AttributeValue::N(end.unix_seconds().to_string()));
+    }
+    item
+}
