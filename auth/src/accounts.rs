@@ -1,0 +1,50 @@
+use models::platform::{
+    account::{Account, CreateAccount},
+    session::{CreateSession, Session},
+};
+
+use crate::{Auth, Error, Tokens};
+
+/// Somebody is signed in.
+pub struct SignIn {
+    /// Who.
+    pub account: Account,
+    /// On which device.
+    pub session: Session,
+    /// With what tokens.
+    pub tokens: Tokens,
+}
+
+impl Auth {
+    /// Make an account and sign its first device in, in one transaction.
+    pub async fn register(&self, request: CreateAccount) -> Result<SignIn, Error> {
+        let CreateAccount { email, password, display_name, device_name } = request;
+        let password_hash = self.0.passwords.hash(password.as_bytes()).await?;
+        let now = self.0.ambient.now();
+        let id = self.0.ambient.new_id();
+        let (created_at, updated_at) = (now, now);
+        let mut account =
+            Account { id, email, display_name, password_hash, created_at, updated_at, version: 1 };
+        let (mut session, refresh) = self.new_session(id, device_name);
+        let tokens = self.0.tokens.issue(&session, refresh.encode())?;
+        if !self.0.accounts.register(&mut account, &mut session).await? {
+            return Err(Error::EmailTaken);
+        }
+        Ok(SignIn { account, session, tokens })
+    }
+
+    /// Sign a device in. An unknown address and a wrong password answer alike, in time too.
+    pub async fn sign_in(&self, request: CreateSession) -> Result<SignIn, Error> {
+        let CreateSession { email, password, device_name } = request;
+        let account = self.0.accounts.find_by_email(&email).await?;
+        let hash = account.as_ref().map(|account| account.password_hash.clone());
+        let matches = self.0.passwords.matches(password.as_bytes(), hash).await?;
+        let Some(account) = account.filter(|_| matches) else {
+            return Err(Error::WrongCredentials);
+        };
+        let (mut session, refresh) = self.new_session(account.id, device_name);
+        let tokens = self.0.tokens.issue(&session, refresh.encode())?;
+        self.0.sessions.create(&mut session).await?;
+        Ok(SignIn { account, session, tokens })
+    }
+}

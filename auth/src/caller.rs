@@ -1,0 +1,37 @@
+use http::{HeaderMap, header::AUTHORIZATION};
+use models::Id;
+
+use crate::{Auth, TokenError};
+
+/// Who is asking, as the request's access token says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The account.
+    pub account: Id,
+    /// The session, that is the device.
+    pub session: Id,
+}
+
+impl Auth {
+    /// Who is asking. Costs no call to the network or the store, so a token stays good until it
+    /// expires, even when its session has ended before.
+    pub fn caller(&self, headers: &HeaderMap) -> Result<Caller, TokenError> {
+        let token = bearer(headers)?;
+        self.0.tokens.verify(token)
+    }
+}
+
+/// The token of `Authorization: Bearer <token>` (RFC 6750, section 2.1). The scheme's case does
+/// not matter (RFC 9110, section 11.1); two headers are none.
+fn bearer(headers: &HeaderMap) -> Result<&str, TokenError> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = values.next().ok_or(TokenError::Missing)?;
+    if values.next().is_some() {
+        return Err(TokenError::Invalid);
+    }
+    let value = value.to_str().map_err(|_| TokenError::Invalid)?;
+    match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
+        _ => Err(TokenError::Missing),
+    }
+}

@@ -1,0 +1,69 @@
+//! WHO YOU ARE: keys, tokens, passwords, accounts, sessions, and the check of a request's header.
+//!
+//! One rule: nothing in here names a route or a response body.
+//!
+//! [`Auth`] is the whole of it for the app: [`Auth::caller`] for requests that carry a token,
+//! the others for those that want one.
+
+mod accounts;
+mod caller;
+mod error;
+mod keys;
+mod passwords;
+mod refresh;
+mod sessions;
+mod tokens;
+
+pub use accounts::SignIn;
+pub use caller::Caller;
+pub use error::{Error, TokenError};
+pub use keys::{KeyError, SigningKey};
+pub use tokens::Tokens;
+
+use models::{
+    Ambient,
+    platform::{account::Accounts, keys::KeySet, session::Sessions},
+    store::{Repository, Store},
+};
+use std::sync::Arc;
+
+/// Who issues tokens and for whom. All three are required; there is no default and no "off".
+#[derive(Clone)]
+pub struct Settings {
+    /// The `iss` of our tokens: the API's own URL.
+    pub issuer: String,
+    /// The `aud` of our tokens: the name of the API.
+    pub audience: String,
+    /// What signs them.
+    pub signing_key: SigningKey,
+}
+
+/// Issues and checks. Cheap to clone.
+#[derive(Clone)]
+pub struct Auth(Arc<Inner>);
+
+struct Inner {
+    accounts: Accounts,
+    sessions: Sessions,
+    passwords: passwords::Passwords,
+    tokens: tokens::Issuer,
+    ambient: Ambient,
+}
+
+impl Auth {
+    /// Over the accounts and sessions of `store`, with its clock and randomness.
+    pub fn new(settings: Settings, store: &Store) -> Self {
+        Self(Arc::new(Inner {
+            accounts: Accounts::new(store.clone()),
+            sessions: Sessions::new(store.clone()),
+            passwords: passwords::Passwords::new(store.ambient().clone()),
+            tokens: tokens::Issuer::new(settings, store.ambient().clone()),
+            ambient: store.ambient().clone(),
+        }))
+    }
+
+    /// The public keys that check our tokens, for others who want to.
+    pub fn key_set(&self) -> KeySet {
+        self.0.tokens.key_set()
+    }
+}
