@@ -1,0 +1,161 @@
+use std::{any::Any, panic::AssertUnwindSafe, time::Instant};
+
+use auth::Auth;
+use axum::{
+    Router,
+    extract::{FromRef, MatchedPath, Request, State},
+    middleware::{Next, from_fn, from_fn_with_state},
+    response::{IntoResponse, Response},
+};
+use futures_util::FutureExt;
+use http::{HeaderName, HeaderValue, StatusCode, header::ALLOW};
+use models::{Ambient, store::Store};
+use tracing::{Instrument, error, info, info_span};
+
+use crate::{
+    Settings,
+    http::{Code, Guard, Module, Problem},
+};
+
+/// What handlers can ask for.
+#[derive(Clone)]
+pub struct Services {
+    pub(crate) store: Store,
+    auth: Auth,
+}
+
+impl FromRef<Services> for Auth {
+    fn from_ref(services: &Services) -> Self {
+        services.auth.clone()
+    }
+}
+
+/// The app, ready for events and requests. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    router: Router,
+}
+
+impl App {
+    /// Connect and build the router from the route table. Sends nothing and builds no schema.
+    pub fn new(settings: Settings, ambient: Ambient) -> Self {
+        let store = Store::connect(settings.store, ambient);
+        Self::with_modules(crate::route_table(), settings.auth, store)
+    }
+
+    /// An app of other modules than [`route_table`](crate::route_table)'s.
+    pub fn with_modules(modules: Vec<Module>, auth: auth::Settings, store: Store) -> Self {
+        let services = Services { auth: Auth::new(auth, &store), store };
+        let mut router = Router::new();
+        for (guard, endpoint) in modules.into_iter().flat_map(Module::into_endpoints) {
+            let path = endpoint.path.clone();
+            let handler = endpoint.into_handler();
+            let handler = match guard {
+                Guard::Public => handler,
+                Guard::SignedIn => {
+                    handler.route_layer(from_fn_with_state(services.clone(), require_token))
+                }
+            };
+            router = router.route(&path, handler);
+        }
+        let router = router
+            .fallback(async || Problem::not_found("resource"))
+            // The last layer is the outermost.
+            .layer(from_fn(refuse))
+            .layer(from_fn(catch_panic))
+            .layer(from_fn_with_state(services.store.ambient().clone(), finish))
+            .with_state(services);
+        Self { router }
+    }
+
+    /// The router itself: requests without an event around them.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+}
+
+/// The guard of [`Guard::SignedIn`]: the handler finds the caller in the request.
+async fn require_token(
+    State(services): State<Services>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match services.auth.caller(request.headers()) {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(error) => Problem::from(error).into_response(),
+    }
+}
+
+/// What the edge could not make a request of carries its problem along.
+async fn refuse(mut request: Request, next: Next) -> Response {
+    match request.extensions_mut().remove::<Problem>() {
+        Some(problem) => problem.into_response(),
+        None => next.run(request).await,
+    }
+}
+
+/// A handler that panics answers 500, and the next request is served.
+async fn catch_panic(request: Request, next: Next) -> Response {
+    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        Ok(response) => response,
+        Err(panic) => Problem::internal(format!("panicked: {}", message(&*panic))).into_response(),
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("without a message")
+}
+
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The outermost layer: the request's id, one log line, problems written out.
+async fn finish(State(ambient): State<Ambient>, request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let id = request_id(&request, &ambient);
+    let method = request.method().clone();
+    // The route, not the path: ids and whatever else people put into URLs stay out of the log.
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let route = route.as_deref().unwrap_or("-");
+    let span = info_span!("request", id, %method, route);
+    let response = next.run(request).instrument(span.clone()).await;
+    let _entered = span.enter();
+    let mut response = write_out(response, &id);
+    info!(status = response.status().as_u16(), micros = began.elapsed().as_micros(), "answered");
+    let value = HeaderValue::try_from(id).expect("checked to be visible ASCII");
+    response.headers_mut().insert(&REQUEST_ID, value);
+    response
+}
+
+/// The client's `X-Request-Id` where it is a plain word, so that its log and ours can be laid
+/// side by side; otherwise a new one.
+fn request_id(request: &Request, ambient: &Ambient) -> String {
+    let plain = |id: &&str| {
+        (1..=128).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
+    };
+    let given = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok());
+    given.filter(plain).map_or_else(|| ambient.new_id().to_string(), str::to_owned)
+}
+
+fn write_out(mut response: Response, request_id: &str) -> Response {
+    // The router's own 405 comes with `Allow` and nothing else.
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        let allow = response.headers().get(ALLOW).cloned();
+        let detail = "The `Allow` header names the methods that there are.";
+        response = Problem::new(Code::MethodNotAllowed, detail).into_response();
+        response.headers_mut().extend(allow.map(|methods| (ALLOW, methods)));
+    }
+    let Some(problem) = response.extensions_mut().remove::<Problem>() else {
+        return response;
+    };
+    if let Some(cause) = problem.cause() {
+        error!(code = problem.code().name(), cause, "failed");
+    }
+    let body = serde_json::to_vec(&problem.told(request_id)).unwrap_or_default();
+    *response.body_mut() = body.into();
+    response
+}

@@ -1,0 +1,111 @@
+use std::{collections::BTreeMap, future::Future};
+
+use utoipa::{
+    IntoParams, PartialSchema, ToSchema,
+    openapi::{
+        Content, RefOr, Required, Response, ResponseBuilder, Schema,
+        path::{Parameter, ParameterBuilder, ParameterIn},
+        request_body::{RequestBody, RequestBodyBuilder},
+    },
+};
+
+use super::Answer;
+
+/// What a handler's signature says of its operation, gathered argument by argument.
+#[derive(Default)]
+pub struct Description {
+    /// Parameters of path and query. Those of the path come without their names.
+    pub parameters: Vec<Parameter>,
+    /// The body, where there is one.
+    pub request_body: Option<RequestBody>,
+    /// The answer when all is well.
+    pub responses: BTreeMap<String, Response>,
+    /// Every schema that the above refer to.
+    pub schemas: Vec<(String, RefOr<Schema>)>,
+    /// Whether the handler asks who is calling.
+    pub takes_caller: bool,
+    /// Decodes and validates a body as the handler's argument does.
+    pub decode_body: Option<Decode<[u8]>>,
+    /// Decodes and validates a query string as the handler's argument does.
+    pub decode_query: Option<Decode<str>>,
+}
+
+/// Decodes and validates what a request says, and keeps nothing of it.
+pub type Decode<Text> = fn(&Text) -> super::Result<()>;
+
+impl Description {
+    /// The operation takes a JSON body of this model.
+    pub fn takes_body<T: ToSchema>(&mut self) {
+        let content = Content::new(Some(self.schema::<T>()));
+        let body = RequestBodyBuilder::new().content("application/json", content);
+        self.request_body = Some(body.required(Some(Required::True)).build());
+    }
+
+    /// The operation takes a query of this model.
+    pub fn takes_query<T: IntoParams>(&mut self) {
+        self.parameters.extend(T::into_params(|| Some(ParameterIn::Query)));
+    }
+
+    /// The next parameter of the path is of this type.
+    pub fn takes_path_parameter<T: PartialSchema>(&mut self) {
+        let parameter = ParameterBuilder::new()
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .schema(Some(T::schema()));
+        self.parameters.push(parameter.build());
+    }
+
+    /// The operation answers with this status and, where there is one, a body of this view.
+    pub fn answers(&mut self, status: http::StatusCode, response: ResponseBuilder) {
+        self.responses.insert(status.as_u16().to_string(), response.build());
+    }
+
+    /// JSON of this view, and the view among the schemas.
+    pub fn content<T: ToSchema>(&mut self) -> Content {
+        Content::new(Some(self.schema::<T>()))
+    }
+
+    fn schema<T: ToSchema>(&mut self) -> RefOr<Schema> {
+        let name = T::name().into_owned();
+        T::schemas(&mut self.schemas);
+        self.schemas.push((name.clone(), T::schema()));
+        utoipa::openapi::Ref::from_schema_name(name).into()
+    }
+}
+
+/// An argument of a handler that knows what it means for the operation.
+pub trait Describe {
+    /// Say it.
+    fn describe(description: &mut Description);
+}
+
+/// A handler whose arguments and answer describe its operation: the signature is the contract.
+pub trait Signature<Arguments> {
+    /// Say what it takes and gives.
+    fn describe(description: &mut Description);
+}
+
+macro_rules! signatures {
+    ($($argument:ident)*) => {
+        impl<F, Fut, R, $($argument,)*> Signature<($($argument,)*)> for F
+        where
+            F: Fn($($argument),*) -> Fut,
+            Fut: Future<Output = super::Result<R>>,
+            R: Answer,
+            $($argument: Describe,)*
+        {
+            fn describe(description: &mut Description) {
+                $($argument::describe(description);)*
+                R::describe(description);
+            }
+        }
+    };
+}
+
+signatures!();
+signatures!(A);
+signatures!(A B);
+signatures!(A B C);
+signatures!(A B C D);
+signatures!(A B C D E);
+signatures!(A B C D E G);

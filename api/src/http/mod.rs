@@ -1,0 +1,20 @@
+//! What stands between a route and its handler: the route table, what handlers take and give,
+//! and the one body and the one table of errors.
+
+mod answer;
+mod describe;
+mod extract;
+mod json;
+mod problem;
+mod route_table;
+pub(crate) mod violations;
+
+pub use crate::endpoints;
+pub use answer::{Answer, Created, NoContent};
+pub use describe::{Decode, Describe, Description, Signature};
+pub use extract::{Json, LARGEST_BODY, Path, PathParameters, Query, Repo};
+pub use problem::{Code, Problem, ProblemView};
+pub use route_table::{Endpoint, Guard, Module};
+
+/// What a handler gives: its answer, or the problem that is told instead.
+pub type Result<T> = std::result::Result<T, Problem>;

@@ -1,0 +1,246 @@
+use std::borrow::Cow;
+
+use auth::TokenError;
+use axum::response::{IntoResponse, Response};
+use http::{
+    HeaderValue, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+};
+use models::{store, view, wire::Violation};
+
+/// A kind of problem: its stable name for programs, its status, its title for people. A module
+/// that needs a kind of its own makes it with [`Code::new`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Code {
+    status: StatusCode,
+    name: &'static str,
+    title: &'static str,
+}
+
+impl Code {
+    /// A kind of a module's own.
+    pub const fn new(status: StatusCode, name: &'static str, title: &'static str) -> Self {
+        Self { status, name, title }
+    }
+
+    /// The status that it is told with.
+    pub fn status(self) -> StatusCode {
+        self.status
+    }
+
+    /// The name that programs tell it by. Never changes.
+    pub fn name(self) -> &'static str {
+        self.name
+    }
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $code:ident = $status:ident, $name:literal, $title:literal;)+) => {
+        #[expect(non_upper_case_globals, reason = "they read as the variants of an open enum")]
+        impl Code {
+            $($(#[$doc])* pub const $code: Self = Self::new(StatusCode::$status, $name, $title);)+
+
+            /// Every kind of Landline's own: the one table of statuses.
+            pub const ALL: &[Self] = &[$(Self::$code),+];
+        }
+    };
+}
+
+codes! {
+    /// Not JSON, not whole, too deep, or a key twice.
+    MalformedJson = BAD_REQUEST, "malformed_json", "The body is not well-formed JSON";
+    /// Not percent-encoded UTF-8.
+    MalformedQuery = BAD_REQUEST, "malformed_query", "The query string is malformed";
+    /// Not percent-encoded UTF-8, or with segments that no resource has.
+    MalformedPath = BAD_REQUEST, "malformed_path", "The path is malformed";
+    /// Not a request that HTTP knows.
+    MalformedRequest = BAD_REQUEST, "malformed_request", "The request is malformed";
+    /// Of another listing or person, changed, or too old.
+    CursorInvalid = BAD_REQUEST, "cursor_invalid", "The cursor is not valid";
+    /// No access token where one is needed.
+    TokenMissing = UNAUTHORIZED, "token_missing", "An access token is needed";
+    /// Refresh and try again.
+    TokenExpired = UNAUTHORIZED, "token_expired", "The access token has expired";
+    /// Not a token of ours for this API.
+    TokenInvalid = UNAUTHORIZED, "token_invalid", "The access token is not valid";
+    /// No account has this address and password.
+    CredentialsInvalid = UNAUTHORIZED, "credentials_invalid", "Address and password do not match";
+    /// Sign in again.
+    SessionRevoked = UNAUTHORIZED, "session_revoked", "The session has ended";
+    /// Not there, not the caller's, or not an id.
+    NotFound = NOT_FOUND, "not_found", "There is no such resource";
+    /// `Allow` names the methods that there are.
+    MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "The resource has no such method";
+    /// Another account has the address.
+    EmailTaken = CONFLICT, "email_taken", "The e-mail address is taken";
+    /// Somebody else was faster.
+    Conflict = CONFLICT, "conflict", "The resource was changed at the same time";
+    /// More than is read.
+    ContentTooLarge = PAYLOAD_TOO_LARGE, "content_too_large", "The body is too large";
+    /// Something else than JSON.
+    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body is not JSON";
+    /// A wrong type, a missing or unknown field, or a broken rule; `errors` names them.
+    ValidationFailed = UNPROCESSABLE_ENTITY, "validation_failed", "The request breaks rules";
+    /// Our fault; the log has the cause under the request's id.
+    InternalError = INTERNAL_SERVER_ERROR, "internal_error", "Something went wrong";
+    /// Try again after `Retry-After`.
+    Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The service is not available";
+}
+
+/// What is told instead of an answer. The app's outermost layer writes it out, with the
+/// request's id, and logs the cause, which is never told.
+#[derive(Clone, Debug)]
+pub struct Problem(Box<Inner>);
+
+#[derive(Clone, Debug)]
+struct Inner {
+    code: Code,
+    detail: Cow<'static, str>,
+    errors: Vec<Violation>,
+    cause: Option<String>,
+}
+
+/// A problem as it is told (RFC 9457).
+#[view]
+pub struct ProblemView {
+    /// Names the kind of problem as a URI.
+    #[serde(rename = "type")]
+    #[schema(examples("urn:landline:problem:validation_failed"))]
+    pub problem_type: String,
+    /// The kind of problem, for people.
+    #[schema(examples("The request breaks rules"))]
+    pub title: String,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599, examples(422))]
+    pub status: u16,
+    /// The kind of problem, for programs. Never changes; new ones may come.
+    #[schema(examples("validation_failed"))]
+    pub code: String,
+    /// This problem, for people.
+    #[schema(examples("One field is not as it should be."))]
+    pub detail: String,
+    /// What the log has the request under.
+    pub request_id: String,
+    /// Every broken rule of the request, where there are any.
+    pub errors: Option<Vec<Violation>>,
+}
+
+impl Problem {
+    /// A problem of this kind; `detail` is told as it is.
+    pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Inner { code, detail: detail.into(), errors: Vec::new(), cause: None }))
+    }
+
+    /// There is no such thing, or it is somebody else's, which is the same to the caller.
+    pub fn not_found(what: &str) -> Self {
+        Self::new(Code::NotFound, format!("There is no such {what}."))
+    }
+
+    /// Something that must not happen did. The cause is for the log.
+    pub fn internal(cause: impl ToString) -> Self {
+        Self::new(Code::InternalError, "The request can be tried again.").caused_by(cause)
+    }
+
+    pub(crate) fn invalid(errors: Vec<Violation>) -> Self {
+        let detail = match errors.len() {
+            1 => Cow::Borrowed("One value is not as it should be."),
+            many => Cow::Owned(format!("{many} values are not as they should be.")),
+        };
+        let mut problem = Self::new(Code::ValidationFailed, detail);
+        problem.0.errors = errors;
+        problem
+    }
+
+    fn caused_by(mut self, cause: impl ToString) -> Self {
+        self.0.cause = Some(cause.to_string());
+        self
+    }
+
+    /// The kind of problem.
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// What is behind it, for the log only.
+    pub(crate) fn cause(&self) -> Option<&str> {
+        self.0.cause.as_deref()
+    }
+
+    /// The problem in full, for the request of this id.
+    pub(crate) fn told(self, request_id: &str) -> ProblemView {
+        let Inner { code, detail, errors, .. } = *self.0;
+        ProblemView {
+            problem_type: format!("urn:landline:problem:{}", code.name),
+            title: code.title.to_owned(),
+            status: code.status.as_u16(),
+            code: code.name.to_owned(),
+            detail: detail.into_owned(),
+            request_id: request_id.to_owned(),
+            errors: Some(errors).filter(|errors| !errors.is_empty()),
+        }
+    }
+}
+
+/// Status and headers, and the problem for the outermost layer to write out.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.0.code.status.into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        // RFC 6750, section 3: no error code when there was no token.
+        let challenge = match self.0.code {
+            Code::TokenMissing => Some("Bearer"),
+            Code::TokenExpired | Code::TokenInvalid => Some("Bearer error=\"invalid_token\""),
+            _ => None,
+        };
+        if let Some(challenge) = challenge {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if self.0.code == Code::Unavailable {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Self {
+        use store::Error;
+        match error {
+            Error::Conflict { .. } => Self::new(Code::Conflict, "Read it again and try again."),
+            Error::InvalidCursor => Self::new(Code::CursorInvalid, "Begin at the first page."),
+            Error::Unreadable { .. } => Self::internal(error),
+            Error::Unavailable(_) => {
+                Self::new(Code::Unavailable, "Try again in a moment.").caused_by(error)
+            }
+        }
+    }
+}
+
+impl From<TokenError> for Problem {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Missing => {
+                Self::new(Code::TokenMissing, "Send `Authorization: Bearer <accessToken>`.")
+            }
+            TokenError::Expired => Self::new(Code::TokenExpired, "Refresh the session's tokens."),
+            TokenError::Invalid => Self::new(Code::TokenInvalid, "It is not one of this API's."),
+        }
+    }
+}
+
+impl From<auth::Error> for Problem {
+    fn from(error: auth::Error) -> Self {
+        use auth::Error;
+        match error {
+            Error::EmailTaken => Self::new(Code::EmailTaken, "Sign in, or use another address."),
+            Error::WrongCredentials => {
+                Self::new(Code::CredentialsInvalid, "Check the address and the password.")
+            }
+            Error::SessionEnded => Self::new(Code::SessionRevoked, "Sign in again."),
+            Error::Store(error) => error.into(),
+            Error::Internal(_) => Self::internal(error),
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! THE APP: what a request meets on its way, and the modules that answer it.
+//!
+//! One rule: everything that is known of an operation stands at its handler and in its module's
+//! route table, once; router, spec, guards and tests read it there.
+//!
+//! A new module in three steps:
+//! 1. The entity in `models/src/entities/reminders.rs`.
+//! 2. `modules/reminders.rs` with `pub fn module() -> Module`, then the handlers in URL order.
+//! 3. A line in `modules/mod.rs`.
+
+mod app;
+pub mod edge;
+pub mod http;
+pub mod modules;
+pub mod platform;
+mod settings;
+
+pub use app::{App, Services};
+pub use settings::{Settings, SettingsError};
+
+use http::Module;
+
+/// All modules of the app, Landline's own first: the route table.
+pub fn route_table() -> Vec<Module> {
+    let mut modules = platform::modules();
+    modules.extend(modules::modules());
+    modules
+}

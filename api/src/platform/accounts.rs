@@ -1,0 +1,55 @@
+//! Accounts: the people who use the app. Each sees and changes only their own.
+
+use auth::{Auth, Caller};
+use axum::extract::State;
+use models::platform::{
+    account::{AccountView, Accounts, CreateAccount, UpdateAccount},
+    session::SignedIn,
+};
+
+use super::sessions::signed_in;
+use crate::http::{Code, Created, Json, Module, Problem, Repo, Result, endpoints};
+
+/// The module's endpoints.
+pub fn module() -> Module {
+    Module::new("accounts")
+        .public(endpoints![create_account])
+        .signed_in(endpoints![get_account, update_account])
+}
+
+/// Register a person and sign the device in.
+#[utoipa::path(post, path = "/v1/accounts", responses(
+    (status = 409, description = "`email_taken`: another account has the address."),
+))]
+pub async fn create_account(
+    State(auth): State<Auth>,
+    Json(request): Json<CreateAccount>,
+) -> Result<Created<SignedIn>> {
+    Ok(Created::at("/v1/account", signed_in(auth.register(request).await?)))
+}
+
+/// Get the caller's account.
+#[utoipa::path(get, path = "/v1/account")]
+pub async fn get_account(
+    caller: Caller,
+    Repo(accounts): Repo<Accounts>,
+) -> Result<Json<AccountView>> {
+    let account = accounts.get(caller.account).await?;
+    account.map(|account| Json(account.into())).ok_or_else(gone)
+}
+
+/// Change the caller's account.
+#[utoipa::path(patch, path = "/v1/account")]
+pub async fn update_account(
+    caller: Caller,
+    Repo(accounts): Repo<Accounts>,
+    Json(request): Json<UpdateAccount>,
+) -> Result<Json<AccountView>> {
+    let account = accounts.update(caller.account, request).await?;
+    account.map(|account| Json(account.into())).ok_or_else(gone)
+}
+
+/// The token outlives the account by minutes at most.
+fn gone() -> Problem {
+    Problem::new(Code::SessionRevoked, "The account is gone.")
+}

@@ -1,0 +1,12 @@
+//! Landline's own modules, written the way a team writes its own.
+
+pub mod accounts;
+pub mod health;
+pub mod keys;
+pub mod sessions;
+
+use crate::http::Module;
+
+pub(crate) fn modules() -> Vec<Module> {
+    vec![health::module(), accounts::module(), sessions::module(), keys::module()]
+}

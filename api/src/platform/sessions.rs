@@ -1,0 +1,97 @@
+//! Sessions: the devices on which a person is signed in.
+
+use auth::{Auth, Caller, SignIn};
+use axum::extract::State;
+use models::{
+    Id,
+    platform::session::{
+        CreateSession, ListSessions, RefreshSession, SessionPage, SessionView, Sessions, SignedIn,
+        TokensView,
+    },
+};
+
+use crate::http::{
+    Created, Json, Module, NoContent, Path, Problem, Query, Repo, Result, endpoints,
+};
+
+/// The module's endpoints.
+pub fn module() -> Module {
+    Module::new("sessions")
+        .public(endpoints![create_session, refresh_session])
+        .signed_in(endpoints![list_sessions, delete_current_session, delete_session])
+}
+
+/// Sign in with address and password.
+#[utoipa::path(post, path = "/v1/sessions", responses(
+    (status = 401, description = "`credentials_invalid`: no account has this address and password."),
+))]
+pub async fn create_session(
+    State(auth): State<Auth>,
+    Json(request): Json<CreateSession>,
+) -> Result<Created<SignedIn>> {
+    let signed_in = signed_in(auth.sign_in(request).await?);
+    Ok(Created::at(format!("/v1/sessions/{}", signed_in.session.id), signed_in))
+}
+
+/// Exchange a refresh token for new tokens.
+///
+/// A device that lost the answer sends the same token again and gets the same new refresh token,
+/// until that one has been used. An older token ends the session.
+#[utoipa::path(post, path = "/v1/sessions/refresh", responses(
+    (status = 401, description = "`session_revoked`: the session has ended; sign in again."),
+))]
+pub async fn refresh_session(
+    State(auth): State<Auth>,
+    Json(request): Json<RefreshSession>,
+) -> Result<Json<SignedIn>> {
+    Ok(Json(signed_in(auth.refresh(request).await?)))
+}
+
+/// List the caller's sessions, newest first.
+#[utoipa::path(get, path = "/v1/sessions")]
+pub async fn list_sessions(
+    caller: Caller,
+    Repo(sessions): Repo<Sessions>,
+    Query(request): Query<ListSessions>,
+) -> Result<Json<SessionPage>> {
+    let page = sessions.list(caller.account, &request).await?;
+    Ok(Json(SessionPage::new(page, caller.session)))
+}
+
+/// Sign this device out.
+///
+/// Its refresh token ends at once, its access token within 15 minutes. Signing out twice is fine.
+#[utoipa::path(delete, path = "/v1/sessions/current")]
+pub async fn delete_current_session(
+    caller: Caller,
+    Repo(sessions): Repo<Sessions>,
+) -> Result<NoContent> {
+    sessions.delete(caller.account, caller.session).await?;
+    Ok(NoContent)
+}
+
+/// Sign one of the caller's devices out.
+#[utoipa::path(delete, path = "/v1/sessions/{sessionId}")]
+pub async fn delete_session(
+    caller: Caller,
+    Repo(sessions): Repo<Sessions>,
+    Path(session): Path<Id>,
+) -> Result<NoContent> {
+    let existed = sessions.delete(caller.account, session).await?;
+    if existed { Ok(NoContent) } else { Err(Problem::not_found("session")) }
+}
+
+pub(super) fn signed_in(sign_in: SignIn) -> SignedIn {
+    let SignIn { account, session, tokens } = sign_in;
+    let current = session.id;
+    SignedIn {
+        account: account.into(),
+        session: SessionView::new(session, current),
+        tokens: TokensView {
+            access_token: tokens.access,
+            refresh_token: tokens.refresh,
+            token_type: "Bearer".to_owned(),
+            expires_in: tokens.expires_in.as_secs(),
+        },
+    }
+}

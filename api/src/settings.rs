@@ -1,0 +1,164 @@
+use std::fmt;
+
+use auth::SigningKey;
+use models::store::{Connection, Credentials};
+
+/// Everything that differs between one deployment and another.
+#[derive(Clone)]
+pub struct Settings {
+    /// Who issues tokens and for whom.
+    pub auth: auth::Settings,
+    /// Where the table is.
+    pub store: Connection,
+}
+
+/// Everything that is wrong with the configuration, a sentence each.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SettingsError(Vec<String>);
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the configuration is not complete:")?;
+        self.0.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+impl Settings {
+    /// Read the environment (`docs/configuration.md`).
+    ///
+    /// # Errors
+    /// All problems at once, by the names of the variables, without their values.
+    pub fn from_env(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let mut environment = Environment { variable, problems: Vec::new() };
+        let settings = Self {
+            auth: auth::Settings {
+                issuer: environment.issuer(),
+                audience: environment.required("LANDLINE_AUDIENCE", "the name of this API"),
+                signing_key: environment.signing_key(),
+            },
+            store: Connection {
+                table: environment.required("LANDLINE_TABLE", "the name of the DynamoDB table"),
+                region: environment.required("AWS_REGION", "the region of the table"),
+                endpoint: environment.optional("AWS_ENDPOINT_URL_DYNAMODB"),
+                credentials: Credentials::new(
+                    environment.required("AWS_ACCESS_KEY_ID", "the function's access key"),
+                    environment.required("AWS_SECRET_ACCESS_KEY", "the function's access key"),
+                    environment.optional("AWS_SESSION_TOKEN"),
+                ),
+                extra_roots: environment.extra_roots(),
+            },
+        };
+        if environment.problems.is_empty() {
+            Ok(settings)
+        } else {
+            Err(SettingsError(environment.problems))
+        }
+    }
+}
+
+struct Environment<F> {
+    variable: F,
+    problems: Vec<String>,
+}
+
+impl<F: Fn(&str) -> Option<String>> Environment<F> {
+    fn optional(&self, name: &str) -> Option<String> {
+        (self.variable)(name).filter(|value| !value.trim().is_empty())
+    }
+
+    fn required(&mut self, name: &str, what: &str) -> String {
+        self.optional(name).unwrap_or_else(|| {
+            self.problems.push(format!("{name} is not set: {what}"));
+            String::new()
+        })
+    }
+
+    fn issuer(&mut self) -> String {
+        let name = "LANDLINE_ISSUER";
+        let issuer = self.required(name, "the URL of this API, such as https://api.example.com");
+        let http = issuer.starts_with("https://") || issuer.starts_with("http://localhost");
+        if !issuer.is_empty() && (!http || issuer.ends_with('/')) {
+            self.problems.push(format!("{name} is not an https:// URL without a slash at its end"));
+        }
+        issuer
+    }
+
+    /// A key of its own stands in until the problems are told, so that all can be told at once.
+    fn signing_key(&mut self) -> SigningKey {
+        let name = "LANDLINE_SIGNING_KEY";
+        let pem = self.required(name, "the private key that signs access tokens, PKCS#8 PEM");
+        match SigningKey::from_pem(&pem.replace("\\n", "\n")) {
+            Ok(key) => return key,
+            Err(_) if pem.is_empty() => {}
+            Err(error) => self.problems.push(format!("{name} {error}")),
+        }
+        SigningKey::generate()
+    }
+
+    fn extra_roots(&mut self) -> Option<Vec<u8>> {
+        let name = "AWS_CA_BUNDLE";
+        let path = self.optional(name)?;
+        match std::fs::read(&path) {
+            Ok(pem) => Some(pem),
+            Err(error) => {
+                self.problems.push(format!("{name} names a file that cannot be read: {error}"));
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use auth::SigningKey;
+
+    use super::Settings;
+
+    fn told(variables: &[(&str, &str)]) -> String {
+        let find = |name: &str| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        };
+        Settings::from_env(find).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn tells_everything_that_is_missing_at_once() {
+        let expected = "the configuration is not complete:
+  LANDLINE_ISSUER is not set: the URL of this API, such as https://api.example.com
+  LANDLINE_AUDIENCE is not set: the name of this API
+  LANDLINE_SIGNING_KEY is not set: the private key that signs access tokens, PKCS#8 PEM
+  LANDLINE_TABLE is not set: the name of the DynamoDB table
+  AWS_REGION is not set: the region of the table
+  AWS_ACCESS_KEY_ID is not set: the function's access key
+  AWS_SECRET_ACCESS_KEY is not set: the function's access key";
+
+        assert_eq!(told(&[]), expected);
+    }
+
+    #[test]
+    fn takes_a_complete_environment_and_tells_what_is_wrong_in_one() {
+        let pem = SigningKey::generate().to_pem();
+        let mut variables = [
+            ("LANDLINE_ISSUER", "https://api.example.com"),
+            ("LANDLINE_AUDIENCE", "example"),
+            ("LANDLINE_SIGNING_KEY", pem.as_str()),
+            ("LANDLINE_TABLE", "landline"),
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_ACCESS_KEY_ID", "key"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ];
+        assert_eq!(told(&variables), "");
+
+        variables[0].1 = "api.example.com";
+        variables[1].1 = "  ";
+        variables[2].1 = "not a key";
+        let told = told(&variables);
+
+        assert!(told.contains("LANDLINE_ISSUER is not an https:// URL"), "{told}");
+        assert!(told.contains("LANDLINE_AUDIENCE is not set"), "{told}");
+        assert!(told.contains("LANDLINE_SIGNING_KEY is not a private key"), "{told}");
+        assert!(!told.contains("not a key\n"), "{told}");
+    }
+}
