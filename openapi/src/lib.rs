@@ -1,0 +1,30 @@
+//! SPEC: the OpenAPI document of the app, built from what `api` declares.
+//!
+//! One rule: nothing in here names a module or a model. What a route, a signature or a guard says
+//! is read there; what holds for all operations alike is added here.
+
+mod build;
+mod check;
+mod general;
+
+pub use build::{Contradiction, build};
+pub use check::{Stale, check};
+
+use utoipa::openapi::OpenApi;
+
+/// The app's document.
+///
+/// # Errors
+/// When declarations contradict each other.
+pub fn document() -> Result<OpenApi, Contradiction> {
+    build(&api::route_table())
+}
+
+/// The document as it is committed and served: pretty JSON with a newline at its end.
+///
+/// # Errors
+/// When declarations contradict each other.
+pub fn json() -> Result<String, Contradiction> {
+    let json = serde_json::to_string_pretty(&document()?);
+    Ok(json.expect("a document is plain data") + "\n")
+}
