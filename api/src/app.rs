@@ -1,4 +1,8 @@
-use std::{any::Any, panic::AssertUnwindSafe, time::Instant};
+use std::{
+    any::Any,
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
 
 use auth::Auth;
 use axum::{
@@ -8,12 +12,19 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
-use http::{HeaderName, HeaderValue, StatusCode, header::ALLOW};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    header::{
+        ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+        X_CONTENT_TYPE_OPTIONS,
+    },
+};
 use models::{Ambient, store::Store};
 use tracing::{Instrument, error, info, info_span};
 
 use crate::{
     Settings,
+    edge::Deadline,
     http::{Code, Guard, Module, Problem},
 };
 
@@ -63,6 +74,7 @@ impl App {
             // The last layer is the outermost.
             .layer(from_fn(refuse))
             .layer(from_fn(catch_panic))
+            .layer(from_fn_with_state(services.store.ambient().clone(), keep_deadline))
             .layer(from_fn_with_state(services.store.ambient().clone(), finish))
             .with_state(services);
         Self { router }
@@ -105,6 +117,21 @@ async fn catch_panic(request: Request, next: Next) -> Response {
     }
 }
 
+/// Answering takes so long at most; the runtime needs the rest to hand the answer over.
+const HANDING_OVER: Duration = Duration::from_secs(1);
+
+/// A handler that is not done a second before the invocation ends is answered for. What it has
+/// half done is safe to do again: writes are conditional or happen together.
+async fn keep_deadline(State(ambient): State<Ambient>, request: Request, next: Next) -> Response {
+    let Some(Deadline(end)) = request.extensions().get().copied() else {
+        return next.run(request).await;
+    };
+    let left = end.since(ambient.now()).saturating_sub(HANDING_OVER);
+    tokio::time::timeout(left, next.run(request)).await.unwrap_or_else(|_| {
+        Problem::new(Code::Unavailable, "It took too long. Try again.").into_response()
+    })
+}
+
 fn message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("without a message")
@@ -125,9 +152,24 @@ async fn finish(State(ambient): State<Ambient>, request: Request, next: Next) ->
     let _entered = span.enter();
     let mut response = write_out(response, &id);
     info!(status = response.status().as_u16(), micros = began.elapsed().as_micros(), "answered");
+    secure(response.headers_mut());
     let value = HeaderValue::try_from(id).expect("checked to be visible ASCII");
     response.headers_mut().insert(&REQUEST_ID, value);
     response
+}
+
+/// What every answer of an API of private data says to browsers and caches on its way
+/// (OWASP REST Security Cheat Sheet).
+fn secure(headers: &mut HeaderMap) {
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    for (name, value) in [
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (STRICT_TRANSPORT_SECURITY, "max-age=63072000"),
+        (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (REFERRER_POLICY, "no-referrer"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
 }
 
 /// The client's `X-Request-Id` where it is a plain word, so that its log and ours can be laid

@@ -71,13 +71,15 @@ impl Answer {
 
     fn place_headers(&mut self, source: Source, status: StatusCode, mut headers: HeaderMap) {
         match source {
-            Source::HttpApi => {
+            Source::HttpApi | Source::FunctionUrl => {
                 let cookies = multiple(&headers).remove(SET_COOKIE.as_str());
                 headers.remove(SET_COOKIE);
                 self.cookies = cookies;
                 self.headers = Some(single(&headers));
             }
-            Source::RestApi => self.multi_value_headers = Some(multiple(&headers)),
+            Source::RestApi | Source::HttpApiV1 => {
+                self.multi_value_headers = Some(multiple(&headers))
+            }
             Source::LoadBalancer { multi_value } => {
                 let reason = status.canonical_reason().unwrap_or_default();
                 self.status_description = Some(format!("{} {reason}", status.as_u16()));

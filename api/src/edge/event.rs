@@ -1,21 +1,29 @@
-use std::{borrow::Cow, collections::BTreeMap};
+use std::collections::BTreeMap;
 
 use axum::{body::Body, extract::Request};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header::COOKIE};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::path;
+use super::{
+    client::ClientAddress,
+    lenient::{Lenient, Multiple, Single, pairs},
+    path::{self, Encoding},
+};
 use crate::http::{Code, Problem};
 
 /// What stands between the internet and the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// API Gateway REST API, payload 1.0.
+    /// API Gateway REST API: payload 1.0, paths as they were sent.
     RestApi,
-    /// API Gateway HTTP API or a function URL, payload 2.0.
+    /// API Gateway HTTP API with payload 1.0, whose paths come decoded.
+    HttpApiV1,
+    /// API Gateway HTTP API with payload 2.0, whose paths come decoded.
     HttpApi,
+    /// Lambda function URL: payload 2.0, paths as they were sent.
+    FunctionUrl,
     /// Application Load Balancer; whether its target group has multi-value headers on.
     LoadBalancer {
         /// The answer must come in the same form as the event.
@@ -23,72 +31,83 @@ pub enum Source {
     },
 }
 
-/// The fields of all sources' events that a request is made of. Each is read leniently: one of a
-/// wrong type is as good as absent, and never the end of the request.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
-#[derive(Default)]
-pub(super) struct Event<'a> {
-    http_method: Lenient<Cow<'a, str>>,
-    path: Lenient<Cow<'a, str>>,
-    raw_path: Lenient<Cow<'a, str>>,
-    raw_query_string: Lenient<Cow<'a, str>>,
+/// The fields of all sources' events that a request is made of.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Event {
+    version: Lenient<String>,
+    http_method: Lenient<String>,
+    path: Lenient<String>,
+    raw_path: Lenient<String>,
+    raw_query_string: Lenient<String>,
     query_string_parameters: Single,
     multi_value_query_string_parameters: Multiple,
     headers: Single,
     multi_value_headers: Multiple,
     cookies: Lenient<Vec<Lenient<String>>>,
-    body: Lenient<Cow<'a, str>>,
+    body: Lenient<String>,
     is_base64_encoded: Lenient<bool>,
     request_context: Lenient<Context>,
 }
 
-type Single = Lenient<BTreeMap<String, Lenient<String>>>;
-type Multiple = Lenient<BTreeMap<String, Lenient<Vec<Lenient<String>>>>>;
-
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Context {
-    stage: Lenient<String>,
-    http: Lenient<HttpContext>,
+    domain_name: Lenient<String>,
     elb: Lenient<BTreeMap<String, Box<RawValue>>>,
+    http: Lenient<HttpContext>,
+    identity: Lenient<Identity>,
+    stage: Lenient<String>,
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 struct HttpContext {
     method: Lenient<String>,
+    source_ip: Lenient<String>,
 }
 
-struct Lenient<T>(Option<T>);
-
-impl<T> Default for Lenient<T> {
-    fn default() -> Self {
-        Self(None)
-    }
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Identity {
+    source_ip: Lenient<String>,
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Lenient<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = <&RawValue>::deserialize(deserializer)?;
-        Ok(Self(serde_json::from_str(raw.get()).ok()))
-    }
-}
-
-impl<'a> Event<'a> {
-    /// The event, if it carries an HTTP request.
-    pub(super) fn read(payload: &'a str) -> Option<(Source, Self)> {
-        let event: Self = serde_json::from_str(payload).ok()?;
-        let context = event.request_context.0.as_ref();
-        let source = if context.is_some_and(|context| context.http.0.is_some()) {
-            Source::HttpApi
-        } else if context.is_some_and(|context| context.elb.0.is_some()) {
-            Source::LoadBalancer { multi_value: event.multi_value_headers.0.is_some() }
-        } else if event.http_method.0.is_some() {
-            Source::RestApi
+impl Context {
+    fn source(&self, version: Option<&str>, method: bool, multi_value: bool) -> Option<Source> {
+        let domain = self.domain_name.0.as_deref().unwrap_or_default();
+        if self.http.0.is_some() && domain.contains(".lambda-url.") {
+            Some(Source::FunctionUrl)
+        } else if self.http.0.is_some() {
+            Some(Source::HttpApi)
+        } else if self.elb.0.is_some() {
+            Some(Source::LoadBalancer { multi_value })
+        } else if method && version == Some("1.0") {
+            Some(Source::HttpApiV1)
         } else {
-            return None;
-        };
+            method.then_some(Source::RestApi)
+        }
+    }
+
+    /// An HTTP API puts its stage in front of paths, unless it is `$default` or the request came
+    /// by a domain of the API's own.
+    fn stage_in_path(&self, source: Source) -> Option<&str> {
+        let http_api = matches!(source, Source::HttpApi | Source::HttpApiV1);
+        let domain = self.domain_name.0.as_deref();
+        let default_domain = domain.is_none_or(|domain| domain.contains(".execute-api."));
+        let stage = self.stage.0.as_deref().filter(|stage| !matches!(*stage, "" | "$default"));
+        stage.filter(|_| http_api && default_domain)
+    }
+}
+
+impl Event {
+    /// The event, if it carries an HTTP request.
+    pub(super) fn read(payload: &str) -> Option<(Source, Self)> {
+        let mut event: Self = serde_json::from_str(payload).ok()?;
+        let context = event.request_context.0.get_or_insert_default();
+        let version = event.version.0.as_deref();
+        let multi_value = event.multi_value_headers.0.is_some();
+        let source = context.source(version, event.http_method.0.is_some(), multi_value)?;
         Some((source, event))
     }
 
@@ -102,74 +121,63 @@ impl<'a> Event<'a> {
     }
 
     fn parse(mut self, source: Source) -> Result<Request, Problem> {
+        let context = self.request_context.0.take().unwrap_or_default();
         let mut request = Request::new(Body::empty());
-        *request.method_mut() = self.method(source)?;
-        *request.uri_mut() = self.uri(source)?;
+        *request.uri_mut() = self.uri(source, context.stage_in_path(source))?;
         *request.headers_mut() = self.header_map();
+        let http = context.http.0.unwrap_or_default();
+        let method = http.method.0.or(self.http_method.0.take()).unwrap_or_default();
+        *request.method_mut() = Method::from_bytes(method.as_bytes())
+            .map_err(|_| malformed("The method is not one."))?;
+        let seen = http.source_ip.0.or(context.identity.0.unwrap_or_default().source_ip.0);
+        let client = match source {
+            Source::LoadBalancer { .. } => ClientAddress::behind_load_balancer(request.headers()),
+            _ => seen.and_then(|address| ClientAddress::parse(&address)),
+        };
+        if let Some(client) = client {
+            request.extensions_mut().insert(client);
+        }
         *request.body_mut() = self.decoded_body()?;
         Ok(request)
     }
 
-    fn method(&mut self, source: Source) -> Result<Method, Problem> {
-        let context = self.request_context.0.as_ref();
-        let method = match source {
-            Source::HttpApi => context.and_then(|it| it.http.0.as_ref()?.method.0.as_deref()),
-            _ => self.http_method.0.as_deref(),
+    fn uri(&mut self, source: Source, stage: Option<&str>) -> Result<Uri, Problem> {
+        let path = self.raw_path.0.take().or(self.path.0.take()).unwrap_or_default();
+        let encoding = match source {
+            Source::HttpApi | Source::HttpApiV1 => Encoding::Decoded,
+            _ => Encoding::Percent,
         };
-        let method = method.and_then(|method| Method::from_bytes(method.as_bytes()).ok());
-        method.ok_or_else(|| malformed("The method is not one."))
-    }
-
-    fn uri(&mut self, source: Source) -> Result<Uri, Problem> {
-        let context = self.request_context.0.take().unwrap_or_default();
-        let path = match source {
-            // The gateway has decoded it already.
-            Source::HttpApi => {
-                let path = self.raw_path.0.take().unwrap_or_default();
-                path::normalise(path::without_stage(&path, context.stage.0.as_deref()).as_bytes())
-            }
-            _ => path::decode(&self.path.0.take().unwrap_or_default())
-                .and_then(|path| path::normalise(&path)),
-        }?;
+        let path = path::normalise(path::without_stage(&path, stage), encoding)?;
         let query = match source {
-            Source::HttpApi => self.raw_query_string.0.take().unwrap_or_default().into_owned(),
-            _ => self.joined_query(source),
+            Source::HttpApi | Source::FunctionUrl => self.raw_query_string.0.take(),
+            _ => Some(self.joined_query(source)),
         };
-        let uri = if query.is_empty() { path } else { format!("{path}?{query}") };
+        let query = query.filter(|query| !query.is_empty());
+        let uri = query.map_or(path.clone(), |query| format!("{path}?{query}"));
         uri.parse().map_err(|_| {
             Problem::new(Code::MalformedQuery, "The query string is not percent-encoded.")
         })
     }
 
-    /// A REST API hands its parameters decoded, a load balancer as they came.
+    /// API Gateway hands parameters decoded, a load balancer as they came.
     fn joined_query(&mut self, source: Source) -> String {
-        let pairs: Vec<(String, String)> = match self.multi_value_query_string_parameters.0.take() {
-            Some(multiple) => flatten(multiple),
-            None => singles(self.query_string_parameters.0.take()),
-        };
+        let multiple = std::mem::take(&mut self.multi_value_query_string_parameters);
+        let pairs = pairs(multiple, std::mem::take(&mut self.query_string_parameters));
         let encode = |text: &str| match source {
             Source::LoadBalancer { .. } => text.to_owned(),
             _ => path::encode_query(text),
         };
-        let pairs: Vec<_> = pairs
-            .iter()
-            .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
-            .collect();
-        pairs.join("&")
+        let pairs = pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value)));
+        pairs.collect::<Vec<_>>().join("&")
     }
 
     fn header_map(&mut self) -> HeaderMap {
-        let pairs = match self.multi_value_headers.0.take() {
-            Some(multiple) => flatten(multiple),
-            None => singles(self.headers.0.take()),
+        let multiple = std::mem::take(&mut self.multi_value_headers);
+        let pairs = pairs(multiple, std::mem::take(&mut self.headers));
+        let named = |(name, value)| {
+            Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
         };
-        let mut headers: HeaderMap = pairs
-            .into_iter()
-            .filter_map(|(name, value)| {
-                let name = HeaderName::try_from(name).ok()?;
-                Some((name, HeaderValue::try_from(value).ok()?))
-            })
-            .collect();
+        let mut headers: HeaderMap = pairs.into_iter().filter_map(named).collect();
         let cookies = self.cookies.0.take().into_iter().flatten().filter_map(|cookie| cookie.0);
         let cookies = cookies.collect::<Vec<_>>().join("; ");
         if let Ok(cookies) = HeaderValue::try_from(cookies)
@@ -182,27 +190,12 @@ impl<'a> Event<'a> {
 
     fn decoded_body(self) -> Result<Body, Problem> {
         let body = self.body.0.unwrap_or_default();
-        if self.is_base64_encoded.0.unwrap_or(false) {
-            let bytes = STANDARD.decode(body.as_bytes());
-            bytes.map(Body::from).map_err(|_| malformed("The body is not base64."))
-        } else {
-            Ok(Body::from(body.into_owned()))
+        if !self.is_base64_encoded.0.unwrap_or(false) {
+            return Ok(Body::from(body));
         }
+        let bytes = STANDARD.decode(body).map_err(|_| malformed("The body is not base64."))?;
+        Ok(Body::from(bytes))
     }
-}
-
-fn singles(map: Option<BTreeMap<String, Lenient<String>>>) -> Vec<(String, String)> {
-    let pairs = map.unwrap_or_default().into_iter();
-    pairs.filter_map(|(name, value)| Some((name, value.0?))).collect()
-}
-
-fn flatten(map: BTreeMap<String, Lenient<Vec<Lenient<String>>>>) -> Vec<(String, String)> {
-    map.into_iter()
-        .flat_map(|(name, values)| {
-            let values = values.0.unwrap_or_default().into_iter();
-            values.filter_map(move |value| Some((name.clone(), value.0?)))
-        })
-        .collect()
 }
 
 fn malformed(detail: &'static str) -> Problem {

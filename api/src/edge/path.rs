@@ -27,19 +27,21 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b':')
     .remove(b'@');
 
-/// The bytes of a percent-encoded path.
-pub(super) fn decode(path: &str) -> Result<Cow<'_, [u8]>, Problem> {
-    let bytes = path.as_bytes();
-    let broken = bytes.iter().enumerate().any(|(at, byte)| {
-        *byte == b'%'
-            && !bytes.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit))
-    });
-    if broken { Err(malformed()) } else { Ok(percent_decode_str(path).into()) }
+/// How a source hands paths over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    /// As the client sent them.
+    Percent,
+    /// Decoded already; decoding them again would make another path of `%2525`.
+    Decoded,
 }
 
-/// The one spelling of a decoded path.
-pub(super) fn normalise(path: &[u8]) -> Result<String, Problem> {
-    let path = std::str::from_utf8(path).map_err(|_| malformed())?;
+/// The one spelling of a path.
+pub(super) fn normalise(path: &str, encoding: Encoding) -> Result<String, Problem> {
+    let path = match encoding {
+        Encoding::Decoded => Cow::Borrowed(path),
+        Encoding::Percent => decode(path)?,
+    };
     let segments = path.strip_prefix('/').ok_or_else(malformed)?;
     if segments.is_empty() {
         return Ok("/".to_owned());
@@ -57,9 +59,19 @@ pub(super) fn normalise(path: &[u8]) -> Result<String, Problem> {
     Ok(normal)
 }
 
-/// Payload 2.0 has the stage in front of the path, unless it is `$default`.
+fn decode(path: &str) -> Result<Cow<'_, str>, Problem> {
+    let whole = |(at, _)| {
+        let digits = path.as_bytes().get(at + 1..at + 3);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    if !path.match_indices('%').all(whole) {
+        return Err(malformed());
+    }
+    percent_decode_str(path).decode_utf8().map_err(|_| malformed())
+}
+
+/// The path without the stage in front of it.
 pub(super) fn without_stage<'p>(path: &'p str, stage: Option<&str>) -> &'p str {
-    let stage = stage.filter(|stage| !stage.is_empty() && *stage != "$default");
     let rest = stage.and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage));
     match rest {
         Some("") => "/",
@@ -79,10 +91,10 @@ fn malformed() -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use super::{decode, normalise, without_stage};
+    use super::{Encoding, normalise, without_stage};
 
     fn normal(path: &str) -> Option<String> {
-        decode(path).ok().and_then(|path| normalise(&path).ok())
+        normalise(path, Encoding::Percent).ok()
     }
 
     #[test]
@@ -130,12 +142,20 @@ mod tests {
     }
 
     #[test]
+    fn leaves_what_is_decoded_as_it_is() {
+        let normal = |path| normalise(path, Encoding::Decoded).ok();
+
+        assert_eq!(normal("/a%2Fb").as_deref(), Some("/a%252Fb"));
+        assert_eq!(normal("/a?b#c%").as_deref(), Some("/a%3Fb%23c%25"));
+        assert_eq!(normal("/a/../b"), None);
+    }
+
+    #[test]
     fn takes_the_stage_off_once() {
         assert_eq!(without_stage("/prod/v1", Some("prod")), "/v1");
         assert_eq!(without_stage("/prod/prod/v1", Some("prod")), "/prod/v1");
         assert_eq!(without_stage("/prod", Some("prod")), "/");
         assert_eq!(without_stage("/production/v1", Some("prod")), "/production/v1");
-        assert_eq!(without_stage("/v1", Some("$default")), "/v1");
         assert_eq!(without_stage("/v1", None), "/v1");
     }
 }
