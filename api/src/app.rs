@@ -1,6 +1,7 @@
 use std::{
     any::Any,
     panic::AssertUnwindSafe,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,17 +14,19 @@ use axum::{
 };
 use futures_util::FutureExt;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
     header::{
-        ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
-        X_CONTENT_TYPE_OPTIONS,
+        ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_MATCH,
+        IF_NONE_MATCH, LOCATION, REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY,
+        WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
     },
 };
 use models::{Ambient, store::Store};
+use tower_http::cors::CorsLayer;
 use tracing::{Instrument, error, info, info_span};
 
 use crate::{
-    Settings,
+    Settings, Web,
     edge::Deadline,
     http::{Code, Guard, Module, Problem},
 };
@@ -45,17 +48,23 @@ impl FromRef<Services> for Auth {
 #[derive(Clone)]
 pub struct App {
     router: Router,
+    base_path: Arc<str>,
 }
 
 impl App {
     /// Connect and build the router from the route table. Sends nothing and builds no schema.
     pub fn new(settings: Settings, ambient: Ambient) -> Self {
         let store = Store::connect(settings.store, ambient);
-        Self::with_modules(crate::route_table(), settings.auth, store)
+        Self::with_modules(crate::route_table(), settings.auth, settings.web, store)
     }
 
     /// An app of other modules than [`route_table`](crate::route_table)'s.
-    pub fn with_modules(modules: Vec<Module>, auth: auth::Settings, store: Store) -> Self {
+    pub fn with_modules(
+        modules: Vec<Module>,
+        auth: auth::Settings,
+        web: Web,
+        store: Store,
+    ) -> Self {
         let services = Services { auth: Auth::new(auth, &store), store };
         let mut router = Router::new();
         for (guard, endpoint) in modules.into_iter().flat_map(Module::into_endpoints) {
@@ -75,15 +84,34 @@ impl App {
             .layer(from_fn(refuse))
             .layer(from_fn(catch_panic))
             .layer(from_fn_with_state(services.store.ambient().clone(), keep_deadline))
+            .layer(cors(web.cors_origins))
             .layer(from_fn_with_state(services.store.ambient().clone(), finish))
             .with_state(services);
-        Self { router }
+        Self { router, base_path: web.base_path.into() }
+    }
+
+    pub(crate) fn base_path(&self) -> &str {
+        &self.base_path
     }
 
     /// The router itself: requests without an event around them.
     pub fn router(&self) -> Router {
         self.router.clone()
     }
+}
+
+/// What a page of these origins may do. Without any, a browser lets no page call the API; apps do
+/// not ask.
+fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
+    if origins.is_empty() {
+        return CorsLayer::new();
+    }
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, REQUEST_ID])
+        .expose_headers([ALLOW, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE, REQUEST_ID])
+        .max_age(Duration::from_secs(7200))
 }
 
 /// The guard of [`Guard::SignedIn`]: the handler finds the caller in the request.
@@ -137,7 +165,7 @@ fn message(panic: &(dyn Any + Send)) -> &str {
     text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("without a message")
 }
 
-static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The outermost layer: the request's id, one log line, problems written out.
 async fn finish(State(ambient): State<Ambient>, request: Request, next: Next) -> Response {
@@ -154,7 +182,7 @@ async fn finish(State(ambient): State<Ambient>, request: Request, next: Next) ->
     info!(status = response.status().as_u16(), micros = began.elapsed().as_micros(), "answered");
     secure(response.headers_mut());
     let value = HeaderValue::try_from(id).expect("checked to be visible ASCII");
-    response.headers_mut().insert(&REQUEST_ID, value);
+    response.headers_mut().insert(REQUEST_ID, value);
     response
 }
 
@@ -179,7 +207,7 @@ fn request_id(request: &Request, ambient: &Ambient) -> String {
         (1..=128).contains(&id.len())
             && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
     };
-    let given = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok());
+    let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
     given.filter(plain).map_or_else(|| ambient.new_id().to_string(), str::to_owned)
 }
 

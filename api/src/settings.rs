@@ -1,6 +1,7 @@
 use std::fmt;
 
 use auth::SigningKey;
+use http::HeaderValue;
 use models::store::{Connection, Credentials};
 
 /// Everything that differs between one deployment and another.
@@ -10,6 +11,17 @@ pub struct Settings {
     pub auth: auth::Settings,
     /// Where the table is.
     pub store: Connection,
+    /// How the API stands on the web.
+    pub web: Web,
+}
+
+/// How the API stands on the web.
+#[derive(Clone, Debug, Default)]
+pub struct Web {
+    /// The origins whose pages may call the API, exactly as a browser names them. None: no page.
+    pub cors_origins: Vec<HeaderValue>,
+    /// The path below which a domain serves the API, such as `/api`; empty for the whole domain.
+    pub base_path: String,
 }
 
 /// Everything that is wrong with the configuration, a sentence each.
@@ -48,6 +60,10 @@ impl Settings {
                     environment.optional("AWS_SESSION_TOKEN"),
                 ),
                 extra_roots: environment.extra_roots(),
+            },
+            web: Web {
+                cors_origins: environment.cors_origins(),
+                base_path: environment.base_path(),
             },
         };
         if environment.problems.is_empty() {
@@ -97,6 +113,31 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         SigningKey::generate()
     }
 
+    fn cors_origins(&mut self) -> Vec<HeaderValue> {
+        let name = "LANDLINE_CORS_ORIGINS";
+        let listed = self.optional(name).unwrap_or_default();
+        let mut origins = Vec::new();
+        for origin in listed.split(',').map(str::trim).filter(|origin| !origin.is_empty()) {
+            match HeaderValue::try_from(origin) {
+                Ok(value) if is_origin(origin) => origins.push(value),
+                _ => self.problems.push(format!(
+                    "{name} lists something that is not an origin such as https://app.example.com"
+                )),
+            }
+        }
+        origins
+    }
+
+    fn base_path(&mut self) -> String {
+        let name = "LANDLINE_BASE_PATH";
+        let path = self.optional(name).unwrap_or_default();
+        if !path.is_empty() && (!path.starts_with('/') || path.ends_with('/')) {
+            self.problems
+                .push(format!("{name} is not a path such as /api, without a slash at its end"));
+        }
+        path
+    }
+
     fn extra_roots(&mut self) -> Option<Vec<u8>> {
         let name = "AWS_CA_BUNDLE";
         let path = self.optional(name)?;
@@ -108,6 +149,17 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
             }
         }
     }
+}
+
+/// Scheme, host and perhaps a port (RFC 6454, section 7): no path, no wildcard, no `null`.
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    host.is_some_and(|host| {
+        !host.is_empty()
+            && host.bytes().all(|byte| {
+                byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:[]".contains(&byte)
+            })
+    })
 }
 
 #[cfg(test)]
@@ -148,9 +200,13 @@ mod tests {
             ("AWS_REGION", "eu-central-1"),
             ("AWS_ACCESS_KEY_ID", "key"),
             ("AWS_SECRET_ACCESS_KEY", "secret"),
+            ("LANDLINE_CORS_ORIGINS", "https://app.example.com, http://localhost:5173"),
+            ("LANDLINE_BASE_PATH", "/api"),
         ];
         assert_eq!(told(&variables), "");
 
+        variables[7].1 = "https://app.example.com/, *";
+        variables[8].1 = "api/";
         variables[0].1 = "api.example.com";
         variables[1].1 = "  ";
         variables[2].1 = "not a key";
@@ -159,6 +215,8 @@ mod tests {
         assert!(told.contains("LANDLINE_ISSUER is not an https:// URL"), "{told}");
         assert!(told.contains("LANDLINE_AUDIENCE is not set"), "{told}");
         assert!(told.contains("LANDLINE_SIGNING_KEY is not a private key"), "{told}");
-        assert!(!told.contains("not a key\n"), "{told}");
+        assert_eq!(told.matches("LANDLINE_CORS_ORIGINS lists something").count(), 2, "{told}");
+        assert!(told.contains("LANDLINE_BASE_PATH is not a path such as /api"), "{told}");
+        assert!(!told.contains("not a key"), "{told}");
     }
 }

@@ -112,18 +112,18 @@ impl Event {
     }
 
     /// The request. What cannot be made one carries the [`Problem`] to answer with.
-    pub(super) fn into_request(self, source: Source) -> Request {
-        self.parse(source).unwrap_or_else(|problem| {
+    pub(super) fn into_request(self, source: Source, base_path: &str) -> Request {
+        self.parse(source, base_path).unwrap_or_else(|problem| {
             let mut request = Request::new(Body::empty());
             request.extensions_mut().insert(problem);
             request
         })
     }
 
-    fn parse(mut self, source: Source) -> Result<Request, Problem> {
+    fn parse(mut self, source: Source, base_path: &str) -> Result<Request, Problem> {
         let context = self.request_context.0.take().unwrap_or_default();
         let mut request = Request::new(Body::empty());
-        *request.uri_mut() = self.uri(source, context.stage_in_path(source))?;
+        *request.uri_mut() = self.uri(source, context.stage_in_path(source), base_path)?;
         *request.headers_mut() = self.header_map();
         let http = context.http.0.unwrap_or_default();
         let method = http.method.0.or(self.http_method.0.take()).unwrap_or_default();
@@ -141,13 +141,19 @@ impl Event {
         Ok(request)
     }
 
-    fn uri(&mut self, source: Source, stage: Option<&str>) -> Result<Uri, Problem> {
+    fn uri(
+        &mut self,
+        source: Source,
+        stage: Option<&str>,
+        base_path: &str,
+    ) -> Result<Uri, Problem> {
         let path = self.raw_path.0.take().or(self.path.0.take()).unwrap_or_default();
         let encoding = match source {
             Source::HttpApi | Source::HttpApiV1 => Encoding::Decoded,
             _ => Encoding::Percent,
         };
-        let path = path::normalise(path::without_stage(&path, stage), encoding)?;
+        let path =
+            path::normalise(path::below(path::below_stage(&path, stage), base_path), encoding)?;
         let query = match source {
             Source::HttpApi | Source::FunctionUrl => self.raw_query_string.0.take(),
             _ => Some(self.joined_query(source)),

@@ -40,7 +40,7 @@ impl App {
         let Some((source, event)) = Event::read(payload.get()) else {
             return Answer::not_http();
         };
-        let mut request = event.into_request(source);
+        let mut request = event.into_request(source, self.base_path());
         if let Some(deadline) = Deadline::of(&context) {
             request.extensions_mut().insert(deadline);
         }

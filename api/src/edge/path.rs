@@ -70,10 +70,17 @@ fn decode(path: &str) -> Result<Cow<'_, str>, Problem> {
     percent_decode_str(path).decode_utf8().map_err(|_| malformed())
 }
 
-/// The path without the stage in front of it.
-pub(super) fn without_stage<'p>(path: &'p str, stage: Option<&str>) -> &'p str {
-    let rest = stage.and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage));
-    match rest {
+/// The path below the stage that stands in front of it.
+pub(super) fn below_stage<'p>(path: &'p str, stage: Option<&str>) -> &'p str {
+    match (stage, path.strip_prefix('/')) {
+        (Some(stage), Some(rest)) if rest.starts_with(stage) => below(path, &path[..=stage.len()]),
+        _ => path,
+    }
+}
+
+/// The path below `base`, such as `/api`; the path itself where it is not below it.
+pub(super) fn below<'p>(path: &'p str, base: &str) -> &'p str {
+    match path.strip_prefix(base) {
         Some("") => "/",
         Some(rest) if rest.starts_with('/') => rest,
         _ => path,
@@ -91,7 +98,7 @@ fn malformed() -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use super::{Encoding, normalise, without_stage};
+    use super::{Encoding, below, below_stage, normalise};
 
     fn normal(path: &str) -> Option<String> {
         normalise(path, Encoding::Percent).ok()
@@ -152,10 +159,18 @@ mod tests {
 
     #[test]
     fn takes_the_stage_off_once() {
-        assert_eq!(without_stage("/prod/v1", Some("prod")), "/v1");
-        assert_eq!(without_stage("/prod/prod/v1", Some("prod")), "/prod/v1");
-        assert_eq!(without_stage("/prod", Some("prod")), "/");
-        assert_eq!(without_stage("/production/v1", Some("prod")), "/production/v1");
-        assert_eq!(without_stage("/v1", None), "/v1");
+        assert_eq!(below_stage("/prod/v1", Some("prod")), "/v1");
+        assert_eq!(below_stage("/prod/prod/v1", Some("prod")), "/prod/v1");
+        assert_eq!(below_stage("/prod", Some("prod")), "/");
+        assert_eq!(below_stage("/production/v1", Some("prod")), "/production/v1");
+        assert_eq!(below_stage("/v1", None), "/v1");
+    }
+
+    #[test]
+    fn takes_the_base_path_off_where_it_is() {
+        assert_eq!(below("/api/v1", "/api"), "/v1");
+        assert_eq!(below("/api", "/api"), "/");
+        assert_eq!(below("/apiary", "/api"), "/apiary");
+        assert_eq!(below("/v1", ""), "/v1");
     }
 }

@@ -17,6 +17,9 @@ pub(super) fn of_decoding<E: Display>(error: &Error<E>) -> Violation {
         (pointer, "unknown_field", "is not a field of this request".to_owned())
     } else if let Some(rest) = text.strip_prefix("duplicate field ") {
         (format!("{at}/{}", quoted(rest)), "duplicate", "stands twice".to_owned())
+    } else if text == "unsupported value" {
+        // What serde_html_form says of several values where one is wanted.
+        (at, "duplicate", "must be given once".to_owned())
     } else if text.starts_with("unknown variant ") {
         (at, "unknown_value", format!("must be {}", expected(text).replace('`', "\"")))
     } else if text.starts_with("invalid ") {
