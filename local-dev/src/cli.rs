@@ -1,0 +1,148 @@
+//! The program: flags, commands, and one clear sentence when something is wrong.
+
+use std::{
+    env,
+    error::Error,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{
+    CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind, parser::ValueSource,
+};
+use tracing_subscriber::EnvFilter;
+
+use crate::{DataDir, Laptop, data, greeting::Greeting, network, seed, server};
+
+/// Serve the API on this machine, with nothing else installed.
+#[derive(Parser)]
+#[command(name = "local-dev")]
+struct Cli {
+    #[command(flatten)]
+    serve: Serve,
+    /// Where data is kept [default: .landline beside the workspace]
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(clap::Args)]
+struct Serve {
+    /// The port of the API; 0 takes any that is free
+    #[arg(long, default_value_t = 3000)]
+    port: u16,
+    /// The name or address to listen on; 0.0.0.0 lets phones on the network in
+    #[arg(long, default_value = "localhost")]
+    host: String,
+    /// Keep everything in memory and nothing afterwards
+    #[arg(long, conflicts_with = "data_dir")]
+    ephemeral: bool,
+    /// Open the embedded store to the AWS CLI, NoSQL Workbench or the Lambda binary
+    #[arg(long, value_name = "PORT")]
+    store_port: Option<u16>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Empty the data directory
+    Reset,
+    /// Fill the store with two accounts and some notes
+    Seed,
+    /// Print the OpenAPI document
+    Openapi,
+}
+
+/// Run the program with this process's arguments.
+#[expect(clippy::print_stderr, reason = "a program says on stderr why it failed")]
+pub fn run() -> ExitCode {
+    let cli = parse();
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(Into::into)
+        .and_then(|runtime| runtime.block_on(execute(cli)));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parse() -> Cli {
+    let matches = Cli::command().get_matches();
+    let only_serving = ["port", "host", "ephemeral", "store_port"]
+        .into_iter()
+        .find(|id| matches.value_source(id) == Some(ValueSource::CommandLine));
+    if let (Some(flag), Some(command)) = (only_serving, matches.subcommand_name()) {
+        let flag = flag.replace('_', "-");
+        let message = format!("--{flag} is for serving and means nothing to `{command}`");
+        Cli::command().error(ErrorKind::ArgumentConflict, message).exit();
+    }
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+async fn execute(cli: Cli) -> Result<(), Box<dyn Error>> {
+    let path = cli.data_dir.unwrap_or_else(data::default_path);
+    match cli.command {
+        None => serve(cli.serve, path).await,
+        Some(Command::Reset) => reset(&path),
+        Some(Command::Seed) => fill(&path).await,
+        Some(Command::Openapi) => say(&openapi::json()?),
+    }
+}
+
+async fn serve(flags: Serve, path: PathBuf) -> Result<(), Box<dyn Error>> {
+    log("info");
+    let interrupted = server::interrupted()?;
+    let listeners = network::listen(&flags.host, flags.port).await?;
+    let data = if flags.ephemeral { None } else { Some(DataDir::open(&path)?) };
+    let laptop = Laptop::start(data, flags.store_port.unwrap_or_default()).await?;
+    let port = listeners.first().ok_or("the host has no address")?.local_addr()?.port();
+    let host = &flags.host;
+    let greeting = Greeting { host, port, laptop: &laptop, store_open: flags.store_port.is_some() };
+    say(&greeting.to_string())?;
+    server::serve(listeners, laptop.gateway.clone(), interrupted).await;
+    laptop.stop().await;
+    Ok(())
+}
+
+fn reset(path: &Path) -> Result<(), Box<dyn Error>> {
+    if DataDir::reset(path)? {
+        say(&format!("Emptied {}.\n", path.display()))
+    } else {
+        say(&format!("Nothing to empty: local-dev keeps nothing in {}.\n", path.display()))
+    }
+}
+
+async fn fill(path: &Path) -> Result<(), Box<dyn Error>> {
+    log("warn");
+    let laptop = Laptop::start(Some(DataDir::open(path)?), 0).await?;
+    let report = seed::fill(&laptop.gateway).await;
+    laptop.stop().await;
+    say(&report?)
+}
+
+/// Logs go to stderr in lines for people. `RUST_LOG` says more or less.
+fn log(default: &str) {
+    let wanted = env::var("RUST_LOG").unwrap_or_else(|_| default.to_owned());
+    // The embedded store warns of each condition that fails, which is how the app asks.
+    let filter = EnvFilter::new(format!("dynoxide=error,{wanted}"));
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_target(false)
+        .with_env_filter(filter)
+        .init();
+}
+
+/// Print to stdout. A reader that has gone away, as in `| head`, is no error.
+fn say(text: &str) -> Result<(), Box<dyn Error>> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => Ok(outcome?),
+    }
+}

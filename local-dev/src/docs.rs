@@ -1,0 +1,67 @@
+//! The docs page and the spec: the only paths that local-dev answers itself.
+
+use std::{
+    borrow::Cow,
+    sync::{Arc, LazyLock},
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::Path,
+    http::{StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
+    routing::get,
+};
+use utoipa_swagger_ui::Config;
+
+/// The page may load what this server has, and nothing from anywhere else.
+const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:";
+
+static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
+    let config = Config::from("/openapi.json")
+        .validator_url("none")
+        .try_it_out_enabled(true)
+        .persist_authorization(true)
+        .display_operation_id(true);
+    Arc::new(config)
+});
+/// Built when it is first asked for; when declarations contradict each other, the sentence that
+/// says how.
+static SPEC: LazyLock<Result<String, String>> =
+    LazyLock::new(|| openapi::json().map_err(|contradiction| contradiction.to_string()));
+
+/// `/docs` and `/openapi.json`.
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new()
+        .route("/openapi.json", get(spec))
+        // The page names its scripts relative to itself.
+        .route("/docs", get(async || Redirect::temporary("/docs/")))
+        .route("/docs/", get(async || page("")))
+        .route("/docs/{*file}", get(async |Path(file): Path<String>| page(&file)))
+}
+
+async fn spec() -> Response {
+    match &*SPEC {
+        Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json.as_str()).into_response(),
+        Err(why) => (StatusCode::INTERNAL_SERVER_ERROR, why.as_str()).into_response(),
+    }
+}
+
+fn page(file: &str) -> Response {
+    match utoipa_swagger_ui::serve(file, CONFIG.clone()) {
+        Ok(Some(file)) => (
+            [
+                (header::CONTENT_TYPE, file.content_type),
+                (header::CONTENT_SECURITY_POLICY, POLICY.to_owned()),
+            ],
+            match file.bytes {
+                Cow::Borrowed(asset) => Bytes::from_static(asset),
+                Cow::Owned(made) => Bytes::from(made),
+            },
+        )
+            .into_response(),
+        Ok(None) => StatusCode::NOT_FOUND.into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}

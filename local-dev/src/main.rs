@@ -1,0 +1,7 @@
+//! The program that serves the API on a laptop. See `--help` and `docs/local-dev.md`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    local_dev::run()
+}

@@ -1,0 +1,78 @@
+//! The HTTP server, and what it says when it is up.
+
+use std::{future::Future, io, net::SocketAddr, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{ConnectInfo, State},
+    http::{Request, Response},
+    serve::ListenerExt,
+};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
+
+use crate::{Gateway, docs};
+
+/// How long requests that are being answered may take once the server is told to stop.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Serve the gateway and the docs page on these listeners until `stop` is done, and then until
+/// every request is answered, for five seconds at most.
+pub async fn serve(
+    listeners: Vec<TcpListener>,
+    gateway: Gateway,
+    stop: impl Future<Output = ()> + Send,
+) {
+    let (stopping, stopped) = watch::channel(());
+    let router = router(gateway);
+    let mut servers = JoinSet::new();
+    for listener in listeners {
+        servers.spawn(serve_one(listener, router.clone(), stopped.clone()));
+    }
+    drop(stopped);
+    stop.await;
+    drop(stopping);
+    if timeout(GRACE, async { while servers.join_next().await.is_some() {} }).await.is_err() {
+        tracing::warn!("stopped before every request was answered");
+    }
+}
+
+async fn serve_one(listener: TcpListener, router: Router, mut stopped: watch::Receiver<()>) {
+    // Small answers leave at once. Should this fail, they leave a little later.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let stopped = async move { while stopped.changed().await.is_ok() {} };
+    if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stopped).await {
+        tracing::error!(%error, "a listener stopped");
+    }
+}
+
+fn router(gateway: Gateway) -> Router {
+    docs::routes().fallback(forward).with_state(gateway)
+}
+
+async fn forward(
+    State(gateway): State<Gateway>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request<Body>,
+) -> Response<Body> {
+    gateway.forward(request, peer).await
+}
+
+/// Listen for Ctrl-C and for the system's request to end, from now on; done when one comes.
+pub(crate) fn interrupted() -> io::Result<impl Future<Output = ()> + Send> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
+    }
+    #[cfg(not(unix))]
+    Ok(async { drop(tokio::signal::ctrl_c().await) })
+}
