@@ -1,27 +1,18 @@
 //! The Lambda function: configuration, the app, and the runtime's loop.
 
-use std::process::ExitCode;
+use std::{convert::Infallible, process::ExitCode};
 
 use api::{App, Settings};
-use lambda_runtime::{LambdaEvent, service_fn};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
 use models::Ambient;
 use serde_json::value::RawValue;
+use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("LANDLINE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).init();
-    let settings = match Settings::from_env(|name| std::env::var(name).ok()) {
-        Ok(settings) => settings,
-        Err(error) => {
-            tracing::error!("{error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    // One thread: on the one CPU of a function more of them only pass work to each other.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let served = runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(serve(settings)));
-    match served {
+    match start() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
@@ -30,11 +21,28 @@ fn main() -> ExitCode {
     }
 }
 
-async fn serve(settings: Settings) -> Result<(), lambda_runtime::Error> {
+fn start() -> Result<(), Error> {
+    let settings = Settings::from_env(|name| std::env::var(name).ok())?;
+    let at_once = std::env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok();
+    let at_once = at_once.and_then(|number| number.parse().ok()).unwrap_or(1);
+    runtime(at_once)?.block_on(serve(settings))
+}
+
+/// One invocation at a time has one thread: on the one CPU of a function more of them only pass
+/// work to each other. Managed Instances bring several invocations, and CPUs for them.
+fn runtime(invocations_at_once: u32) -> std::io::Result<Runtime> {
+    let mut builder = match invocations_at_once {
+        0 | 1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    builder.enable_all().build()
+}
+
+async fn serve(settings: Settings) -> Result<(), Error> {
     let app = App::new(settings, Ambient::system());
     let handler = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let app = app.clone();
-        async move { Ok::<_, std::convert::Infallible>(app.invoke(event).await) }
+        async move { Ok::<_, Infallible>(app.invoke(event).await) }
     });
     lambda_runtime::run_concurrent(handler).await
 }
