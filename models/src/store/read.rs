@@ -113,8 +113,9 @@ fn sort_key(item: &Item) -> Option<&str> {
 }
 
 fn read<E: Entity>(item: Item) -> Result<E, Error> {
-    serde_dynamo::from_item(item)
-        .map_err(|error| Error::Unreadable { kind: E::KIND, cause: error.to_string() })
+    let item = serde_dynamo::AttributeValue::from(AttributeValue::M(item));
+    serde_path_to_error::deserialize(serde_dynamo::Deserializer::from_attribute_value(item))
+        .map_err(|error| Error::Unreadable { kind: E::KIND, field: error.path().to_string() })
 }
 
 impl From<Key> for Item {

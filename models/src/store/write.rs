@@ -112,39 +112,22 @@ impl Store {
     }
 
     async fn write_one(&self, write: Write) -> Result<(), Error> {
-        let client = &self.0.client;
-        let table = &self.0.table;
         let Condition { expression, names, values } = write.condition();
-        let (lost, error) = match write {
+        match write {
             Write::Create(item) | Write::Replace { item, .. } => {
-                let put = client.put_item().table_name(table).set_item(Some(item));
+                let put = self.0.client.put_item().table_name(&self.0.table).set_item(Some(item));
                 let put = put.condition_expression(expression);
                 let put = put.set_expression_attribute_names(Some(names));
-                match put.set_expression_attribute_values(values).send().await {
-                    Ok(_) => return Ok(()),
-                    Err(error) => (
-                        error
-                            .as_service_error()
-                            .is_some_and(|e| e.is_conditional_check_failed_exception()),
-                        Error::unavailable(&error),
-                    ),
-                }
+                let put = put.set_expression_attribute_values(values);
+                put.send().await.map(drop).map_err(|error| Error::of_condition(&error))
             }
             Write::Delete(key) => {
-                let delete = client.delete_item().table_name(table).set_key(Some(key.into()));
-                let delete = delete.condition_expression(expression);
-                match delete.set_expression_attribute_names(Some(names)).send().await {
-                    Ok(_) => return Ok(()),
-                    Err(error) => (
-                        error
-                            .as_service_error()
-                            .is_some_and(|e| e.is_conditional_check_failed_exception()),
-                        Error::unavailable(&error),
-                    ),
-                }
+                let delete = self.0.client.delete_item().table_name(&self.0.table);
+                let delete = delete.set_key(Some(key.into())).condition_expression(expression);
+                let delete = delete.set_expression_attribute_names(Some(names));
+                delete.send().await.map(drop).map_err(|error| Error::of_condition(&error))
             }
-        };
-        Err(if lost { Error::Conflict { write: 0 } } else { error })
+        }
     }
 
     async fn write_together(&self, writes: Vec<Write>) -> Result<(), Error> {
