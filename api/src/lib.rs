@@ -16,7 +16,7 @@ pub mod platform;
 mod settings;
 
 pub use app::{App, Services};
-pub use settings::{Settings, SettingsError, Web};
+pub use settings::{Settings, SettingsError, Web, log_filter};
 
 use http::Module;
 

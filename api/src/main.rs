@@ -7,11 +7,19 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use models::Ambient;
 use serde_json::value::RawValue;
 use tokio::runtime::{Builder, Runtime};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    Layer,
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_env("LANDLINE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).init();
+    // A filter that cannot be read is among the settings' problems, told with the others.
+    let filter = api::log_filter(variable("LANDLINE_LOG").as_deref());
+    let filter = filter.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
+    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true);
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     match start() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -21,9 +29,13 @@ fn main() -> ExitCode {
     }
 }
 
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 fn start() -> Result<(), Error> {
-    let settings = Settings::from_env(|name| std::env::var(name).ok())?;
-    let at_once = std::env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok();
+    let settings = Settings::from_env(variable)?;
+    let at_once = variable("AWS_LAMBDA_MAX_CONCURRENCY");
     let at_once = at_once.and_then(|number| number.parse().ok()).unwrap_or(1);
     runtime(at_once)?.block_on(serve(settings))
 }

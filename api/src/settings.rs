@@ -3,6 +3,7 @@ use std::fmt;
 use auth::SigningKey;
 use http::HeaderValue;
 use models::store::{Connection, Credentials};
+use tracing_subscriber::filter::Targets;
 
 /// Everything that differs between one deployment and another.
 #[derive(Clone)]
@@ -66,12 +67,19 @@ impl Settings {
                 base_path: environment.base_path(),
             },
         };
+        environment.check_log();
         if environment.problems.is_empty() {
             Ok(settings)
         } else {
             Err(SettingsError(environment.problems))
         }
     }
+}
+
+/// What `LANDLINE_LOG` lets into the log: `info`, or targets such as `info,aws_smithy_runtime=debug`.
+/// `info` where nothing is said, nothing where it is not a filter.
+pub fn log_filter(text: Option<&str>) -> Option<Targets> {
+    text.filter(|text| !text.trim().is_empty()).unwrap_or("info").parse().ok()
 }
 
 struct Environment<F> {
@@ -138,6 +146,13 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         path
     }
 
+    fn check_log(&mut self) {
+        let name = "LANDLINE_LOG";
+        if log_filter(self.optional(name).as_deref()).is_none() {
+            self.problems.push(format!("{name} is not a filter such as info or info,api=debug"));
+        }
+    }
+
     fn extra_roots(&mut self) -> Option<Vec<u8>> {
         let name = "AWS_CA_BUNDLE";
         let path = self.optional(name)?;
@@ -202,11 +217,13 @@ mod tests {
             ("AWS_SECRET_ACCESS_KEY", "secret"),
             ("LANDLINE_CORS_ORIGINS", "https://app.example.com, http://localhost:5173"),
             ("LANDLINE_BASE_PATH", "/api"),
+            ("LANDLINE_LOG", "info,api=debug"),
         ];
         assert_eq!(told(&variables), "");
 
         variables[7].1 = "https://app.example.com/, *";
         variables[8].1 = "api/";
+        variables[9].1 = "api=loud";
         variables[0].1 = "api.example.com";
         variables[1].1 = "  ";
         variables[2].1 = "not a key";
@@ -217,6 +234,7 @@ mod tests {
         assert!(told.contains("LANDLINE_SIGNING_KEY is not a private key"), "{told}");
         assert_eq!(told.matches("LANDLINE_CORS_ORIGINS lists something").count(), 2, "{told}");
         assert!(told.contains("LANDLINE_BASE_PATH is not a path such as /api"), "{told}");
+        assert!(told.contains("LANDLINE_LOG is not a filter"), "{told}");
         assert!(!told.contains("not a key"), "{told}");
     }
 }
