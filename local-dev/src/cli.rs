@@ -13,7 +13,7 @@ use clap::{
 };
 use tracing_subscriber::EnvFilter;
 
-use crate::{DataDir, Laptop, data, greeting::Greeting, network, seed, server};
+use crate::{DataDir, Front, Laptop, Source, data, greeting::Greeting, network, seed, server};
 
 /// Serve the API on this machine, with nothing else installed.
 #[derive(Parser)]
@@ -42,6 +42,12 @@ struct Serve {
     /// Open the embedded store to the AWS CLI, NoSQL Workbench or the Lambda binary
     #[arg(long, value_name = "PORT")]
     store_port: Option<u16>,
+    /// What stands in front of the function in the cloud
+    #[arg(long, value_name = "SOURCE", value_enum, default_value_t = Source::HttpApi)]
+    gateway: Source,
+    /// The stage of the API [default: $default of an HTTP API, prod of a REST API]
+    #[arg(long, value_name = "NAME")]
+    stage: Option<String>,
 }
 
 #[derive(Subcommand)]
@@ -75,7 +81,7 @@ pub fn run() -> ExitCode {
 
 fn parse() -> Cli {
     let matches = Cli::command().get_matches();
-    let only_serving = ["port", "host", "ephemeral", "store_port"]
+    let only_serving = ["port", "host", "ephemeral", "store_port", "gateway", "stage"]
         .into_iter()
         .find(|id| matches.value_source(id) == Some(ValueSource::CommandLine));
     if let (Some(flag), Some(command)) = (only_serving, matches.subcommand_name()) {
@@ -97,16 +103,16 @@ async fn execute(cli: Cli) -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve(flags: Serve, path: PathBuf) -> Result<(), Box<dyn Error>> {
+    let front = Front::new(flags.gateway, flags.stage.as_deref())?;
     log("info");
     let interrupted = server::interrupted()?;
     let listeners = network::listen(&flags.host, flags.port).await?;
     let data = if flags.ephemeral { None } else { Some(DataDir::open(&path)?) };
     let laptop = Laptop::start(data, flags.store_port.unwrap_or_default()).await?;
     let port = listeners.first().ok_or("the host has no address")?.local_addr()?.port();
-    let host = &flags.host;
-    let greeting = Greeting { host, port, laptop: &laptop, store_open: flags.store_port.is_some() };
-    say(&greeting.to_string())?;
-    server::serve(listeners, laptop.gateway.clone(), interrupted).await;
+    let (host, front, store_open) = (&flags.host, &front, flags.store_port.is_some());
+    say(&Greeting { host, port, front, laptop: &laptop, store_open }.to_string())?;
+    server::serve(listeners, laptop.gateway.clone().behind(front.clone()), interrupted).await;
     laptop.stop().await;
     Ok(())
 }

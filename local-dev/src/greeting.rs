@@ -2,22 +2,24 @@
 
 use std::{fmt, net::IpAddr};
 
-use crate::{Laptop, laptop, network};
+use crate::{Front, Laptop, laptop, network};
 
 pub(crate) struct Greeting<'a> {
     pub(crate) host: &'a str,
     pub(crate) port: u16,
+    pub(crate) front: &'a Front,
     pub(crate) laptop: &'a Laptop,
     pub(crate) store_open: bool,
 }
 
 impl fmt::Display for Greeting<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let base = format!("http://{}:{}", shown(self.host), self.port);
-        writeln!(f, "Landline is up. Ctrl-C stops it.\n")?;
+        let server = format!("http://{}:{}", shown(self.host), self.port);
+        let base = format!("{server}{}", self.front.base());
+        writeln!(f, "Landline is up, as behind {}. Ctrl-C stops it.\n", self.front.source())?;
         writeln!(f, "  API       {base}")?;
-        writeln!(f, "  Docs      {base}/docs")?;
-        writeln!(f, "  Spec      {base}/openapi.json")?;
+        writeln!(f, "  Docs      {server}/docs")?;
+        writeln!(f, "  Spec      {server}/openapi.json")?;
         match &self.laptop.data {
             Some(data) => writeln!(f, "  Data      {}", data.path().display())?,
             None => writeln!(f, "  Data      in memory; nothing is kept")?,
@@ -34,14 +36,15 @@ impl Greeting<'_> {
     /// Where other devices find a server that listens on every address.
     fn elsewhere(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port, .. } = self;
+        let stage = self.front.base();
         if !host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified()) {
             return Ok(());
         }
         if let Some(ip) = network::lan_address() {
-            writeln!(f, "  Phone     http://{ip}:{port} on the same network")?;
+            writeln!(f, "  Phone     http://{ip}:{port}{stage} on the same network")?;
         }
         // The Android emulator's own name for the machine that it runs on.
-        writeln!(f, "  Emulator  http://10.0.2.2:{port} in the Android emulator")
+        writeln!(f, "  Emulator  http://10.0.2.2:{port}{stage} in the Android emulator")
     }
 
     fn store(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

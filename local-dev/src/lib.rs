@@ -1,8 +1,8 @@
 //! THE LAPTOP: an HTTP server, the embedded store and a docs page around the same routes.
 //!
 //! One rule: nothing in here changes what a request is answered. Every request becomes the event
-//! that API Gateway would send and goes through the app's one entry point ([`Gateway`]); only
-//! `/docs` and `/openapi.json` are answered here.
+//! that a source in the cloud would send ([`Source`]) and goes through the app's one entry point
+//! ([`Gateway`]); only `/docs` and `/openapi.json` are answered here.
 //!
 //! [`Laptop`] puts an app on an [`EmbeddedStore`], [`serve`] puts it on a port, and [`run`] is the
 //! program. The guide is `docs/local-dev.md`.
@@ -21,7 +21,7 @@ mod store;
 
 pub use cli::run;
 pub use data::{DataDir, DataError};
-pub use gateway::Gateway;
+pub use gateway::{Front, Gateway, Source, StageError};
 pub use laptop::{Laptop, LaptopError, connection};
 pub use server::serve;
 pub use store::{EmbeddedStore, StoreError};

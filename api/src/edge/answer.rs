@@ -102,7 +102,12 @@ fn multiple(headers: &HeaderMap) -> BTreeMap<String, Vec<String>> {
     map
 }
 
-/// Values of one name are joined (RFC 9110, section 5.3).
+/// Values of one name are joined (RFC 9110, section 5.3); cookies cannot be, so the last one
+/// stands for them where a load balancer takes a single value.
 fn single(headers: &HeaderMap) -> BTreeMap<String, String> {
-    multiple(headers).into_iter().map(|(name, values)| (name, values.join(", "))).collect()
+    let last = |(name, mut values): (String, Vec<String>)| match name == SET_COOKIE.as_str() {
+        true => (name, values.pop().unwrap_or_default()),
+        false => (name, values.join(", ")),
+    };
+    multiple(headers).into_iter().map(last).collect()
 }

@@ -111,24 +111,26 @@ impl Event {
         Some((source, event))
     }
 
-    /// The request. What cannot be made one carries the [`Problem`] to answer with.
-    pub(super) fn into_request(self, source: Source, base_path: &str) -> Request {
-        self.parse(source, base_path).unwrap_or_else(|problem| {
-            let mut request = Request::new(Body::empty());
+    /// The request. What cannot be made a safe one carries the [`Problem`] to answer with, and
+    /// as much of the request as there is: its id and its origin matter to that answer too.
+    pub(super) fn into_request(mut self, source: Source, base_path: &str) -> Request {
+        let mut request = Request::new(Body::empty());
+        if let Err(problem) = self.fill(&mut request, source, base_path) {
             request.extensions_mut().insert(problem);
-            request
-        })
+        }
+        request
     }
 
-    fn parse(mut self, source: Source, base_path: &str) -> Result<Request, Problem> {
+    fn fill(
+        &mut self,
+        request: &mut Request,
+        source: Source,
+        base_path: &str,
+    ) -> Result<(), Problem> {
         let context = self.request_context.0.take().unwrap_or_default();
-        let mut request = Request::new(Body::empty());
-        *request.uri_mut() = self.uri(source, context.stage_in_path(source), base_path)?;
         *request.headers_mut() = self.header_map();
+        let stage = context.stage_in_path(source).map(str::to_owned);
         let http = context.http.0.unwrap_or_default();
-        let method = http.method.0.or(self.http_method.0.take()).unwrap_or_default();
-        *request.method_mut() = Method::from_bytes(method.as_bytes())
-            .map_err(|_| malformed("The method is not one."))?;
         let seen = http.source_ip.0.or(context.identity.0.unwrap_or_default().source_ip.0);
         let client = match source {
             Source::LoadBalancer { .. } => ClientAddress::behind_load_balancer(request.headers()),
@@ -137,8 +139,12 @@ impl Event {
         if let Some(client) = client {
             request.extensions_mut().insert(client);
         }
+        let method = http.method.0.or(self.http_method.0.take()).unwrap_or_default();
+        *request.method_mut() = Method::from_bytes(method.as_bytes())
+            .map_err(|_| malformed("The method is not one."))?;
+        *request.uri_mut() = self.uri(source, stage.as_deref(), base_path)?;
         *request.body_mut() = self.decoded_body()?;
-        Ok(request)
+        Ok(())
     }
 
     fn uri(
@@ -177,31 +183,42 @@ impl Event {
         pairs.collect::<Vec<_>>().join("&")
     }
 
+    /// One line a name, as the HTTP API has it, so that a handler finds the same from all sources:
+    /// values are joined (RFC 9110, section 5.3), cookies with their own mark (RFC 6265bis).
     fn header_map(&mut self) -> HeaderMap {
         let multiple = std::mem::take(&mut self.multi_value_headers);
-        let pairs = pairs(multiple, std::mem::take(&mut self.headers));
+        let mut lines = BTreeMap::<String, String>::new();
+        for (name, value) in pairs(multiple, std::mem::take(&mut self.headers)) {
+            join(&mut lines, name.to_ascii_lowercase(), &value);
+        }
+        for cookie in self.cookies.0.take().into_iter().flatten().filter_map(|cookie| cookie.0) {
+            join(&mut lines, COOKIE.as_str().to_owned(), &cookie);
+        }
         let named = |(name, value)| {
             Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
         };
-        let mut headers: HeaderMap = pairs.into_iter().filter_map(named).collect();
-        let cookies = self.cookies.0.take().into_iter().flatten().filter_map(|cookie| cookie.0);
-        let cookies = cookies.collect::<Vec<_>>().join("; ");
-        if let Ok(cookies) = HeaderValue::try_from(cookies)
-            && !cookies.is_empty()
-        {
-            headers.insert(COOKIE, cookies);
-        }
-        headers
+        lines.into_iter().filter_map(named).collect()
     }
 
-    fn decoded_body(self) -> Result<Body, Problem> {
-        let body = self.body.0.unwrap_or_default();
+    fn decoded_body(&mut self) -> Result<Body, Problem> {
+        let body = self.body.0.take().unwrap_or_default();
         if !self.is_base64_encoded.0.unwrap_or(false) {
             return Ok(Body::from(body));
         }
         let bytes = STANDARD.decode(body).map_err(|_| malformed("The body is not base64."))?;
         Ok(Body::from(bytes))
     }
+}
+
+fn join(lines: &mut BTreeMap<String, String>, name: String, value: &str) {
+    let mark = if name == COOKIE.as_str() { "; " } else { "," };
+    lines
+        .entry(name)
+        .and_modify(|line| {
+            line.push_str(mark);
+            line.push_str(value);
+        })
+        .or_insert_with(|| value.to_owned());
 }
 
 fn malformed(detail: &'static str) -> Problem {

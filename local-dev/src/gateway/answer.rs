@@ -1,4 +1,4 @@
-//! A function's answer, payload format 2.0, as a response; and the gateway's own answers.
+//! A function's answer, in the shape of each source, as a response.
 
 use std::collections::BTreeMap;
 
@@ -8,37 +8,32 @@ use axum::{
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Deserialize;
-use serde_json::{Value, json};
 
-/// Format 2.0 has no `multiValueHeaders`. It is not read here either: an answer that leans on it
-/// would lose those headers in the cloud.
+use super::Source;
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer {
     status_code: u16,
     headers: Option<BTreeMap<String, String>>,
+    multi_value_headers: Option<BTreeMap<String, Vec<String>>>,
     cookies: Option<Vec<String>>,
     body: Option<String>,
     #[serde(default)]
     is_base64_encoded: bool,
 }
 
-/// The response that a client gets for this answer; 500 when it is not an answer.
-pub(super) fn response(answer: Value, to_head: bool) -> Result<Response<Body>, StatusCode> {
-    read(answer, to_head).ok_or(StatusCode::INTERNAL_SERVER_ERROR)
-}
-
-fn read(answer: Value, to_head: bool) -> Option<Response<Body>> {
-    let answer: Answer = serde_json::from_value(answer).ok()?;
-    let body = answer.body.unwrap_or_default();
+/// The response that a client gets for this answer; none when it is not an answer.
+pub(super) fn response(source: Source, answer: &str, to_head: bool) -> Option<Response<Body>> {
+    let mut answer: Answer = serde_json::from_str(answer).ok()?;
+    let body = answer.body.take().unwrap_or_default();
     let bytes =
         if answer.is_base64_encoded { BASE64_STANDARD.decode(body).ok()? } else { body.into() };
     let mut response = Response::new(if to_head { Body::empty() } else { Body::from(bytes) });
     *response.status_mut() = StatusCode::from_u16(answer.status_code).ok()?;
     let headers = response.headers_mut();
-    put_headers(headers, answer.headers.unwrap_or_default())?;
-    for cookie in answer.cookies.unwrap_or_default() {
-        headers.append(header::SET_COOKIE, HeaderValue::from_str(&cookie).ok()?);
+    for (name, value) in answer.pairs(source) {
+        put(headers, source, &name, &value)?;
     }
     // Only an answer to HEAD has a length that is not that of its body; the server counts others.
     if !to_head {
@@ -47,82 +42,144 @@ fn read(answer: Value, to_head: bool) -> Option<Response<Body>> {
     Some(response)
 }
 
-fn put_headers(headers: &mut HeaderMap, given: BTreeMap<String, String>) -> Option<()> {
-    for (name, value) in given {
-        let name = HeaderName::try_from(name).ok()?;
-        // How long the connection lives and how bytes travel on it is not the function's to say.
-        if ![header::CONNECTION, header::TRANSFER_ENCODING].contains(&name) {
-            headers.insert(name, HeaderValue::from_bytes(value.as_bytes()).ok()?);
+impl Answer {
+    /// The headers that this source reads. What it does not read is not read here either: an
+    /// answer that leans on it would lose those headers in the cloud.
+    fn pairs(self, source: Source) -> Vec<(String, String)> {
+        let single = self.headers.unwrap_or_default();
+        let multiple = self.multi_value_headers.unwrap_or_default();
+        match source {
+            Source::HttpApi | Source::FunctionUrl => {
+                let cookies = self.cookies.unwrap_or_default().into_iter();
+                let cookies = cookies.map(|cookie| (header::SET_COOKIE.to_string(), cookie));
+                single.into_iter().chain(cookies).collect()
+            }
+            Source::RestApi => {
+                let alone = single.into_iter().filter(|(name, _)| !multiple.contains_key(name));
+                alone.collect::<Vec<_>>().into_iter().chain(flat(multiple)).collect()
+            }
+            Source::Alb => single.into_iter().collect(),
+            Source::AlbMultiValue => flat(multiple).collect(),
         }
+    }
+}
+
+fn flat(multiple: BTreeMap<String, Vec<String>>) -> impl Iterator<Item = (String, String)> {
+    let each = |(name, values): (String, Vec<String>)| {
+        values.into_iter().map(move |value| (name.clone(), value))
+    };
+    multiple.into_iter().flat_map(each)
+}
+
+fn put(headers: &mut HeaderMap, source: Source, name: &str, value: &str) -> Option<()> {
+    let name = HeaderName::try_from(name).ok()?;
+    // How long the connection lives and how bytes travel on it is not the function's to say.
+    if ![header::CONNECTION, header::TRANSFER_ENCODING].contains(&name) {
+        let value = HeaderValue::from_bytes(value.as_bytes()).ok()?;
+        headers.append(renamed(source, name), value);
     }
     Some(())
 }
 
-/// What an HTTP API says when the function is not asked, or says nothing that can be passed on.
-pub(super) fn refusal(status: StatusCode) -> Response<Body> {
-    let message = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => "Request Entity Too Large",
-        other => other.canonical_reason().unwrap_or_default(),
-    };
-    let mut response = Response::new(Body::from(json!({ "message": message }).to_string()));
-    *response.status_mut() = status;
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, json);
-    response
+/// REST APIs and function URLs give a client no `WWW-Authenticate`, only this.
+fn renamed(source: Source, name: HeaderName) -> HeaderName {
+    match source {
+        Source::RestApi | Source::FunctionUrl if name == header::WWW_AUTHENTICATE => {
+            HeaderName::from_static("x-amzn-remapped-www-authenticate")
+        }
+        _ => name,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use axum::{
         body::{Body, to_bytes},
-        http::{Response, StatusCode},
+        http::Response,
     };
-    use serde_json::json;
+    use serde_json::{Value, json};
 
-    use super::{refusal, response};
+    use super::{Source, response};
+
+    fn read(source: Source, answer: &Value) -> Option<Response<Body>> {
+        response(source, &answer.to_string(), false)
+    }
 
     async fn body(response: Response<Body>) -> Vec<u8> {
         to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec()
     }
 
-    #[tokio::test]
-    async fn is_passed_on_with_headers_and_cookies() {
+    /// The headers by name, in the order of their values.
+    fn headers(source: Source, answer: &Value) -> Vec<(String, String)> {
+        let response = read(source, answer).unwrap();
+        let mut pairs: Vec<_> = response
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .collect();
+        pairs.sort();
+        pairs
+    }
+
+    fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+        expected.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn has_the_headers_that_its_source_reads() {
         let answer = json!({
-            "statusCode": 201,
-            "headers": { "content-type": "application/json", "content-length": "99" },
-            "multiValueHeaders": {},
-            "cookies": ["a=1", "b=2"],
+            "statusCode": 401,
+            "headers": { "a": "1", "b": "2", "www-authenticate": "Bearer", "connection": "x" },
+            "multiValueHeaders": { "a": ["3", "4"], "set-cookie": ["c=1", "d=2"] },
+            "cookies": ["e=1", "f=2"],
             "body": "{}",
             "isBase64Encoded": false,
         });
+        let challenge = ("www-authenticate", "Bearer");
+        let remapped = ("x-amzn-remapped-www-authenticate", "Bearer");
+        let cookies = [("set-cookie", "e=1"), ("set-cookie", "f=2")];
+        let [c, d] = [("set-cookie", "c=1"), ("set-cookie", "d=2")];
 
-        let response = response(answer, false).unwrap();
-
-        assert_eq!(response.status(), 201);
-        assert_eq!(response.headers()["content-type"], "application/json");
-        assert!(!response.headers().contains_key("content-length"));
-        assert_eq!(response.headers().get_all("set-cookie").iter().count(), 2);
-        assert_eq!(body(response).await, b"{}");
+        for (source, expected) in [
+            (Source::HttpApi, vec![("a", "1"), ("b", "2"), cookies[0], cookies[1], challenge]),
+            (Source::FunctionUrl, vec![("a", "1"), ("b", "2"), cookies[0], cookies[1], remapped]),
+            (Source::RestApi, vec![("a", "3"), ("a", "4"), ("b", "2"), c, d, remapped]),
+            (Source::Alb, vec![("a", "1"), ("b", "2"), challenge]),
+            (Source::AlbMultiValue, vec![("a", "3"), ("a", "4"), c, d]),
+        ] {
+            assert_eq!(headers(source, &answer), pairs(&expected), "{source:?}");
+        }
     }
 
     #[tokio::test]
-    async fn may_be_bytes_or_nothing() {
-        let bytes = json!({ "statusCode": 200, "body": "/wA=", "isBase64Encoded": true });
-        assert_eq!(body(response(bytes, false).unwrap()).await, [0xff, 0x00]);
+    async fn may_be_text_or_bytes_or_nothing() {
+        for source in [Source::HttpApi, Source::RestApi, Source::FunctionUrl, Source::Alb] {
+            let text =
+                json!({ "statusCode": 201, "headers": { "content-length": "9" }, "body": "é" });
+            let text = read(source, &text).unwrap();
+            assert_eq!(text.status(), 201);
+            assert!(!text.headers().contains_key("content-length"));
+            assert_eq!(body(text).await, "é".as_bytes());
 
-        let nothing = json!({ "statusCode": 204, "headers": null, "cookies": null, "body": null });
-        assert_eq!(body(response(nothing, false).unwrap()).await, b"");
+            let bytes = json!({ "statusCode": 200, "body": "/wA=", "isBase64Encoded": true });
+            assert_eq!(body(read(source, &bytes).unwrap()).await, [0xff, 0x00]);
+
+            let nothing = json!({ "statusCode": 204, "headers": null, "body": null });
+            assert_eq!(body(read(source, &nothing).unwrap()).await, b"");
+        }
     }
 
     #[test]
     fn keeps_the_length_that_head_asks_for() {
         let answer = json!({ "statusCode": 200, "headers": { "content-length": "99" } });
 
-        assert_eq!(response(answer, true).unwrap().headers()["content-length"], "99");
+        let response = response(Source::HttpApi, &answer.to_string(), true).unwrap();
+
+        assert_eq!(response.headers()["content-length"], "99");
     }
 
-    #[tokio::test]
-    async fn is_an_internal_error_when_it_cannot_be_passed_on() {
+    #[test]
+    fn is_nothing_that_cannot_be_passed_on() {
         for answer in [
             json!(null),
             json!({}),
@@ -131,12 +188,7 @@ mod tests {
             json!({ "statusCode": 200, "headers": { "a": "b\nc" } }),
             json!({ "statusCode": 200, "body": "?", "isBase64Encoded": true }),
         ] {
-            let status = response(answer.clone(), false).map(drop).unwrap_err();
-            assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR, "{answer}");
+            assert!(read(Source::HttpApi, &answer).is_none(), "{answer}");
         }
-        let told = refusal(StatusCode::INTERNAL_SERVER_ERROR);
-        assert_eq!(body(told).await, br#"{"message":"Internal Server Error"}"#);
-        let told = refusal(StatusCode::PAYLOAD_TOO_LARGE);
-        assert_eq!(body(told).await, br#"{"message":"Request Entity Too Large"}"#);
     }
 }
