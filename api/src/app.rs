@@ -38,6 +38,13 @@ pub struct Services {
     auth: Auth,
 }
 
+/// For what nobody owns.
+impl FromRef<Services> for Store {
+    fn from_ref(services: &Services) -> Self {
+        services.store.clone()
+    }
+}
+
 impl FromRef<Services> for Auth {
     fn from_ref(services: &Services) -> Self {
         services.auth.clone()

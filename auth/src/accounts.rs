@@ -44,7 +44,7 @@ impl Auth {
         };
         let (mut session, refresh) = self.new_session(account.id, device_name);
         let tokens = self.0.tokens.issue(&session, refresh.encode())?;
-        self.0.sessions.create(&mut session).await?;
+        self.sessions(account.id).keep(&mut session).await?;
         Ok(SignIn { account, session, tokens })
     }
 }

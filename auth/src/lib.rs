@@ -21,9 +21,13 @@ pub use keys::{KeyError, SigningKey};
 pub use tokens::Tokens;
 
 use models::{
-    Ambient,
-    platform::{account::Accounts, keys::KeySet, session::Sessions},
-    store::{Repository, Store},
+    Ambient, Id,
+    platform::{
+        account::{Account, Accounts},
+        keys::KeySet,
+        session::Session,
+    },
+    store::{Owned, Store},
 };
 use std::sync::Arc;
 
@@ -44,7 +48,7 @@ pub struct Auth(Arc<Inner>);
 
 struct Inner {
     accounts: Accounts,
-    sessions: Sessions,
+    store: Store,
     passwords: passwords::Passwords,
     tokens: tokens::Issuer,
     ambient: Ambient,
@@ -55,11 +59,19 @@ impl Auth {
     pub fn new(settings: Settings, store: &Store) -> Self {
         Self(Arc::new(Inner {
             accounts: Accounts::new(store.clone()),
-            sessions: Sessions::new(store.clone()),
+            store: store.clone(),
             passwords: passwords::Passwords::new(store.ambient().clone()),
             tokens: tokens::Issuer::new(settings, store.ambient().clone()),
             ambient: store.ambient().clone(),
         }))
+    }
+
+    fn sessions(&self, account: Id) -> Owned<Session> {
+        Owned::new(self.0.store.clone(), account)
+    }
+
+    fn account(&self, account: Id) -> Owned<Account> {
+        Owned::new(self.0.store.clone(), account)
     }
 
     /// The public keys that check our tokens, for others who want to.

@@ -23,8 +23,9 @@ impl Auth {
     /// token ends the session: two parties hold tokens of it.
     pub async fn refresh(&self, request: RefreshSession) -> Result<SignIn, Error> {
         let presented = RefreshToken::decode(&request.refresh_token).ok_or(Error::SessionEnded)?;
+        let sessions = self.sessions(presented.account);
         loop {
-            let session = self.0.sessions.get(presented.account, presented.session).await?;
+            let session = sessions.get(presented.session).await?;
             let mut session = session.ok_or(Error::SessionEnded)?;
             match presented.standing(&session) {
                 Standing::Newest => {
@@ -36,7 +37,7 @@ impl Auth {
                     session.expires_at = end(session.created_at, now);
                     // Lost to a parallel exchange, the token is the previous one next time
                     // around; lost to a sign-out, the session is gone.
-                    if self.0.sessions.rotate(&mut session).await? {
+                    if sessions.rotate(&mut session).await? {
                         return self.signed_in(session, &next).await;
                     }
                 }
@@ -45,7 +46,7 @@ impl Auth {
                     return self.signed_in(session, &next).await;
                 }
                 Standing::Older => {
-                    self.0.sessions.delete(session.account_id, session.id).await?;
+                    sessions.delete(session.id).await?;
                     tracing::warn!(session = %session.id, "an old refresh token ended its session");
                     return Err(Error::SessionEnded);
                 }
@@ -80,7 +81,7 @@ impl Auth {
     }
 
     async fn signed_in(&self, session: Session, refresh: &RefreshToken) -> Result<SignIn, Error> {
-        let account = self.0.accounts.get(session.account_id).await?.ok_or(Error::SessionEnded)?;
+        let account = self.account(session.account_id).own().await?.ok_or(Error::SessionEnded)?;
         let tokens = self.0.tokens.issue(&session, refresh.encode())?;
         Ok(SignIn { account, session, tokens })
     }

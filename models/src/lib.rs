@@ -5,8 +5,8 @@
 //!
 //! A new entity in three steps:
 //! 1. `entities/reminders.rs`: the request models ([`request`]), the entity
-//!    ([`Entity`](store::Entity)), its view ([`view`]) and its repository
-//!    ([`Repository`](store::Repository)).
+//!    ([`Entity`](store::Entity)), its view ([`view`]) and its access patterns
+//!    (`impl` [`Owned`](store::Owned)`<Reminder>`).
 //! 2. A line in `entities/mod.rs`.
 //! 3. The module of the same name in `api/src/modules/`.
 

@@ -6,7 +6,11 @@ use axum::{
 };
 use http::{HeaderMap, header::CONTENT_TYPE, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use models::{Id, store::Repository, wire};
+use models::{
+    Id,
+    store::{Entity, Owned},
+    wire,
+};
 use serde::de::DeserializeOwned;
 use utoipa::{IntoParams, ToSchema};
 use validator::Validate;
@@ -188,20 +192,20 @@ impl<T: PathParameters> Describe for Path<T> {
     }
 }
 
-/// The access patterns of an entity.
-#[derive(Debug)]
-pub struct Repo<T>(pub T);
-
-impl<T: Repository> FromRequestParts<Services> for Repo<T> {
+/// What the caller owns of one kind.
+impl<E: Entity> FromRequestParts<Services> for Owned<E> {
     type Rejection = Problem;
 
-    async fn from_request_parts(_: &mut Parts, services: &Services) -> Result<Self, Problem> {
-        Ok(Self(T::new(services.store.clone())))
+    async fn from_request_parts(parts: &mut Parts, services: &Services) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, services).await?;
+        Ok(Self::new(services.store.clone(), caller.account))
     }
 }
 
-impl<T> Describe for Repo<T> {
-    fn describe(_: &mut Description) {}
+impl<E> Describe for Owned<E> {
+    fn describe(description: &mut Description) {
+        Caller::describe(description);
+    }
 }
 
 impl<T> Describe for State<T> {

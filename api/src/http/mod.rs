@@ -12,7 +12,7 @@ pub(crate) mod violations;
 pub use crate::endpoints;
 pub use answer::{Answer, Created, NoContent};
 pub use describe::{Decode, Describe, Description, Signature};
-pub use extract::{Json, LARGEST_BODY, Path, PathParameters, Query, Repo};
+pub use extract::{Json, LARGEST_BODY, Path, PathParameters, Query};
 pub use problem::{Code, Problem, ProblemView};
 pub use route_table::{Endpoint, Guard, Module};
 

@@ -1,9 +1,16 @@
 //! A team's own modules: one file per module, a folder where it also handles events.
 
-pub mod notes;
+/// Each module by its name, once: declares its file and puts it into the route table.
+macro_rules! modules {
+    ($($name:ident,)*) => {
+        $(pub mod $name;)*
 
-use crate::http::Module;
+        pub(crate) fn modules() -> Vec<$crate::http::Module> {
+            vec![$($name::module()),*]
+        }
+    };
+}
 
-pub(crate) fn modules() -> Vec<Module> {
-    vec![notes::module()]
+modules! {
+    notes,
 }

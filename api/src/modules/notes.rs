@@ -1,14 +1,12 @@
 //! Notes: short texts that a person keeps. The example of a team's own module.
 
-use auth::Caller;
 use models::{
     Id,
-    entities::notes::{CreateNote, ListNotes, NotePage, NoteView, Notes, UpdateNote},
+    entities::notes::{CreateNote, ListNotes, Note, NotePage, NoteView, UpdateNote},
+    store::Owned,
 };
 
-use crate::http::{
-    Created, Json, Module, NoContent, Path, Problem, Query, Repo, Result, endpoints,
-};
+use crate::http::{Created, Json, Module, NoContent, Path, Problem, Query, Result, endpoints};
 
 /// The module's endpoints.
 pub fn module() -> Module {
@@ -24,54 +22,43 @@ pub fn module() -> Module {
 /// List the caller's notes, newest first.
 #[utoipa::path(get, path = "/v1/notes")]
 pub async fn list_notes(
-    caller: Caller,
-    Repo(notes): Repo<Notes>,
+    notes: Owned<Note>,
     Query(request): Query<ListNotes>,
 ) -> Result<Json<NotePage>> {
-    Ok(Json(notes.list(caller.account, &request).await?.into()))
+    Ok(Json(notes.list(&request).await?.into()))
 }
 
 /// Create a note.
 #[utoipa::path(post, path = "/v1/notes")]
 pub async fn create_note(
-    caller: Caller,
-    Repo(notes): Repo<Notes>,
+    notes: Owned<Note>,
     Json(request): Json<CreateNote>,
 ) -> Result<Created<NoteView>> {
-    let note = NoteView::from(notes.create(caller.account, request).await?);
+    let note = NoteView::from(notes.create(request).await?);
     Ok(Created::at(format!("/v1/notes/{}", note.id), note))
 }
 
 /// Get one of the caller's notes.
 #[utoipa::path(get, path = "/v1/notes/{noteId}")]
-pub async fn get_note(
-    caller: Caller,
-    Repo(notes): Repo<Notes>,
-    Path(note): Path<Id>,
-) -> Result<Json<NoteView>> {
-    let note = notes.get(caller.account, note).await?;
+pub async fn get_note(notes: Owned<Note>, Path(id): Path<Id>) -> Result<Json<NoteView>> {
+    let note = notes.get(id).await?;
     note.map(|note| Json(note.into())).ok_or_else(|| Problem::not_found("note"))
 }
 
 /// Change one of the caller's notes.
 #[utoipa::path(patch, path = "/v1/notes/{noteId}")]
 pub async fn update_note(
-    caller: Caller,
-    Repo(notes): Repo<Notes>,
-    Path(note): Path<Id>,
+    notes: Owned<Note>,
+    Path(id): Path<Id>,
     Json(request): Json<UpdateNote>,
 ) -> Result<Json<NoteView>> {
-    let note = notes.update(caller.account, note, request).await?;
+    let note = notes.update(id, request).await?;
     note.map(|note| Json(note.into())).ok_or_else(|| Problem::not_found("note"))
 }
 
 /// Delete one of the caller's notes.
 #[utoipa::path(delete, path = "/v1/notes/{noteId}")]
-pub async fn delete_note(
-    caller: Caller,
-    Repo(notes): Repo<Notes>,
-    Path(note): Path<Id>,
-) -> Result<NoContent> {
-    let existed = notes.delete(caller.account, note).await?;
+pub async fn delete_note(notes: Owned<Note>, Path(id): Path<Id>) -> Result<NoContent> {
+    let existed = notes.delete(id).await?;
     if existed { Ok(NoContent) } else { Err(Problem::not_found("note")) }
 }

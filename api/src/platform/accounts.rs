@@ -1,14 +1,17 @@
 //! Accounts: the people who use the app. Each sees and changes only their own.
 
-use auth::{Auth, Caller};
+use auth::Auth;
 use axum::extract::State;
-use models::platform::{
-    account::{AccountView, Accounts, CreateAccount, UpdateAccount},
-    session::SignedIn,
+use models::{
+    platform::{
+        account::{Account, AccountView, CreateAccount, UpdateAccount},
+        session::SignedIn,
+    },
+    store::Owned,
 };
 
 use super::sessions::signed_in;
-use crate::http::{Code, Created, Json, Module, Problem, Repo, Result, endpoints};
+use crate::http::{Code, Created, Json, Module, Problem, Result, endpoints};
 
 /// The module's endpoints.
 pub fn module() -> Module {
@@ -30,22 +33,18 @@ pub async fn create_account(
 
 /// Get the caller's account.
 #[utoipa::path(get, path = "/v1/account")]
-pub async fn get_account(
-    caller: Caller,
-    Repo(accounts): Repo<Accounts>,
-) -> Result<Json<AccountView>> {
-    let account = accounts.get(caller.account).await?;
+pub async fn get_account(accounts: Owned<Account>) -> Result<Json<AccountView>> {
+    let account = accounts.own().await?;
     account.map(|account| Json(account.into())).ok_or_else(gone)
 }
 
 /// Change the caller's account.
 #[utoipa::path(patch, path = "/v1/account")]
 pub async fn update_account(
-    caller: Caller,
-    Repo(accounts): Repo<Accounts>,
+    accounts: Owned<Account>,
     Json(request): Json<UpdateAccount>,
 ) -> Result<Json<AccountView>> {
-    let account = accounts.update(caller.account, request).await?;
+    let account = accounts.update(request).await?;
     account.map(|account| Json(account.into())).ok_or_else(gone)
 }
 

@@ -5,14 +5,13 @@ use axum::extract::State;
 use models::{
     Id,
     platform::session::{
-        CreateSession, ListSessions, RefreshSession, SessionPage, SessionView, Sessions, SignedIn,
+        CreateSession, ListSessions, RefreshSession, Session, SessionPage, SessionView, SignedIn,
         TokensView,
     },
+    store::Owned,
 };
 
-use crate::http::{
-    Created, Json, Module, NoContent, Path, Problem, Query, Repo, Result, endpoints,
-};
+use crate::http::{Created, Json, Module, NoContent, Path, Problem, Query, Result, endpoints};
 
 /// The module's endpoints.
 pub fn module() -> Module {
@@ -51,10 +50,10 @@ pub async fn refresh_session(
 #[utoipa::path(get, path = "/v1/sessions")]
 pub async fn list_sessions(
     caller: Caller,
-    Repo(sessions): Repo<Sessions>,
+    sessions: Owned<Session>,
     Query(request): Query<ListSessions>,
 ) -> Result<Json<SessionPage>> {
-    let page = sessions.list(caller.account, &request).await?;
+    let page = sessions.list(&request).await?;
     Ok(Json(SessionPage::new(page, caller.session)))
 }
 
@@ -62,22 +61,18 @@ pub async fn list_sessions(
 ///
 /// Its refresh token ends at once, its access token within 15 minutes. Signing out twice is fine.
 #[utoipa::path(delete, path = "/v1/sessions/current")]
-pub async fn delete_current_session(
-    caller: Caller,
-    Repo(sessions): Repo<Sessions>,
-) -> Result<NoContent> {
-    sessions.delete(caller.account, caller.session).await?;
+pub async fn delete_current_session(caller: Caller, sessions: Owned<Session>) -> Result<NoContent> {
+    sessions.delete(caller.session).await?;
     Ok(NoContent)
 }
 
 /// Sign one of the caller's devices out.
 #[utoipa::path(delete, path = "/v1/sessions/{sessionId}")]
 pub async fn delete_session(
-    caller: Caller,
-    Repo(sessions): Repo<Sessions>,
+    sessions: Owned<Session>,
     Path(session): Path<Id>,
 ) -> Result<NoContent> {
-    let existed = sessions.delete(caller.account, session).await?;
+    let existed = sessions.delete(session).await?;
     if existed { Ok(NoContent) } else { Err(Problem::not_found("session")) }
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Id, Timestamp, page_view, request,
-    store::{Entity, Error, Key, Listing, Page, Repository, Store},
+    store::{Entity, Error, Key, Owned, Page},
     view,
     wire::set,
 };
@@ -170,51 +170,24 @@ impl From<Note> for NoteView {
     }
 }
 
-/// The notes in the table.
-pub struct Notes(Store);
-
-impl Repository for Notes {
-    fn new(store: Store) -> Self {
-        Self(store)
-    }
-}
-
-impl Notes {
+impl Owned<Note> {
     /// Keep a new note.
-    pub async fn create(&self, owner: Id, request: CreateNote) -> Result<Note, Error> {
-        let ambient = self.0.ambient();
-        let mut note = Note::new(ambient.new_id(), owner, request, ambient.now());
-        self.0.create(&mut note).await?;
+    pub async fn create(&self, request: CreateNote) -> Result<Note, Error> {
+        let (id, now) = (self.ambient().new_id(), self.ambient().now());
+        let mut note = Note::new(id, self.owner(), request, now);
+        self.keep(&mut note).await?;
         Ok(note)
     }
 
-    /// The person's note of this id.
-    pub async fn get(&self, owner: Id, id: Id) -> Result<Option<Note>, Error> {
-        self.0.get(Key::owned::<Note>(owner, id)).await
+    /// A page of the notes that the request asks for, newest first.
+    pub async fn list(&self, request: &ListNotes) -> Result<Page<Note>, Error> {
+        let tag = request.tag.as_ref().map(|tag| ("tags", tag.0.as_str()));
+        self.page(request.limit, request.cursor.as_deref(), tag).await
     }
 
-    /// The person's notes, newest first.
-    pub async fn list(&self, owner: Id, request: &ListNotes) -> Result<Page<Note>, Error> {
-        let limit = request.limit.unwrap_or(20) as usize;
-        let cursor = request.cursor.as_deref();
-        let containing = request.tag.as_ref().map(|tag| ("tags", tag.0.as_str()));
-        self.0.list(&Listing { owner, limit, cursor, containing }).await
-    }
-
-    /// Change what the request names. `None` when the person has no note of this id.
-    pub async fn update(
-        &self,
-        owner: Id,
-        id: Id,
-        request: UpdateNote,
-    ) -> Result<Option<Note>, Error> {
-        let now = self.0.ambient().now();
-        let change = |note: &mut Note| note.apply(request.clone(), now);
-        self.0.update(Key::owned::<Note>(owner, id), change).await
-    }
-
-    /// Remove a note. False when the person has none of this id.
-    pub async fn delete(&self, owner: Id, id: Id) -> Result<bool, Error> {
-        self.0.delete(Key::owned::<Note>(owner, id)).await
+    /// Change what the request names. `None` when there is no such note.
+    pub async fn update(&self, id: Id, request: UpdateNote) -> Result<Option<Note>, Error> {
+        let now = self.ambient().now();
+        self.change(id, |note| note.apply(request.clone(), now)).await
     }
 }

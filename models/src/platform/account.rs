@@ -6,7 +6,7 @@ use crate::{
     Id, Timestamp,
     platform::session::Session,
     request,
-    store::{Entity, Error, Key, Repository, Store, WriteSet},
+    store::{Entity, Error, Key, Owned, Store, WriteSet},
     view,
     wire::set,
 };
@@ -126,16 +126,32 @@ impl From<Account> for AccountView {
     }
 }
 
-/// The accounts in the table.
-pub struct Accounts(Store);
+impl Owned<Account> {
+    /// The person's account.
+    pub async fn own(&self) -> Result<Option<Account>, Error> {
+        self.get(self.owner()).await
+    }
 
-impl Repository for Accounts {
-    fn new(store: Store) -> Self {
-        Self(store)
+    /// Change what the request names.
+    pub async fn update(&self, request: UpdateAccount) -> Result<Option<Account>, Error> {
+        let now = self.ambient().now();
+        self.change(self.owner(), |account| {
+            set(&mut account.display_name, request.display_name.clone());
+            account.updated_at = now;
+        })
+        .await
     }
 }
 
+/// Everybody's accounts: for finding out who somebody is, before anybody is signed in.
+pub struct Accounts(Store);
+
 impl Accounts {
+    /// The accounts in this store.
+    pub fn new(store: Store) -> Self {
+        Self(store)
+    }
+
     /// Keep a new account with its first session. False when the address is taken.
     pub async fn register(
         &self,
@@ -152,29 +168,13 @@ impl Accounts {
         }
     }
 
-    /// The account of this id.
-    pub async fn get(&self, id: Id) -> Result<Option<Account>, Error> {
-        self.0.get(Key::owned::<Account>(id, id)).await
-    }
-
     /// The account that holds this address, in any case.
     pub async fn find_by_email(&self, email: &str) -> Result<Option<Account>, Error> {
         let claim = Key::unique::<EmailClaim>(&comparable(email));
         match self.0.get::<EmailClaim>(claim).await? {
-            Some(claim) => self.get(claim.account_id).await,
+            Some(claim) => Owned::new(self.0.clone(), claim.account_id).own().await,
             None => Ok(None),
         }
-    }
-
-    /// Change what the request names.
-    pub async fn update(&self, id: Id, request: UpdateAccount) -> Result<Option<Account>, Error> {
-        let now = self.0.ambient().now();
-        self.0
-            .update(Key::owned::<Account>(id, id), |account: &mut Account| {
-                set(&mut account.display_name, request.display_name.clone());
-                account.updated_at = now;
-            })
-            .await
     }
 }
 

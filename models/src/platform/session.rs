@@ -6,7 +6,7 @@ use crate::{
     Id, Timestamp,
     platform::account::AccountView,
     request,
-    store::{Entity, Error, Key, Listing, Page, Repository, Store},
+    store::{Entity, Error, Key, Owned, Page},
     view,
 };
 
@@ -168,44 +168,18 @@ impl SessionPage {
     }
 }
 
-/// The sessions in the table.
-pub struct Sessions(Store);
-
-impl Repository for Sessions {
-    fn new(store: Store) -> Self {
-        Self(store)
-    }
-}
-
-impl Sessions {
-    /// Keep a new session.
-    pub async fn create(&self, session: &mut Session) -> Result<(), Error> {
-        self.0.create(session).await
-    }
-
-    /// The person's session of this id.
-    pub async fn get(&self, owner: Id, id: Id) -> Result<Option<Session>, Error> {
-        self.0.get(Key::owned::<Session>(owner, id)).await
-    }
-
-    /// The person's sessions, newest first.
-    pub async fn list(&self, owner: Id, request: &ListSessions) -> Result<Page<Session>, Error> {
-        let limit = request.limit.unwrap_or(20) as usize;
-        let cursor = request.cursor.as_deref();
-        self.0.list(&Listing { owner, limit, cursor, containing: None }).await
+impl Owned<Session> {
+    /// A page of the sessions, newest first.
+    pub async fn list(&self, request: &ListSessions) -> Result<Page<Session>, Error> {
+        self.page(request.limit, request.cursor.as_deref(), None).await
     }
 
     /// Keep what an exchange changed. False when another exchange or a sign-out came between.
     pub async fn rotate(&self, session: &mut Session) -> Result<bool, Error> {
-        match self.0.replace(session).await {
+        match self.replace(session).await {
             Ok(()) => Ok(true),
             Err(Error::Conflict { .. }) => Ok(false),
             Err(error) => Err(error),
         }
-    }
-
-    /// End a session. False when the person has none of this id.
-    pub async fn delete(&self, owner: Id, id: Id) -> Result<bool, Error> {
-        self.0.delete(Key::owned::<Session>(owner, id)).await
     }
 }

@@ -1,9 +1,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{
-    Timestamp,
-    store::{Key, Store},
-};
+use super::Key;
+use crate::Timestamp;
 
 /// What is kept as one item. Its fields become the item's attributes by serde; `pk`, `sk`,
 /// `kind` and `ttl` are added by the store and are not names for fields.
@@ -23,11 +21,4 @@ pub trait Entity: Serialize + DeserializeOwned + Send + Sync {
     fn expires_at(&self) -> Option<Timestamp> {
         None
     }
-}
-
-/// The access patterns of one entity. Made anew for each request, so it holds nothing but the
-/// [`Store`].
-pub trait Repository {
-    /// The repository over `store`.
-    fn new(store: Store) -> Self;
 }

@@ -1,6 +1,7 @@
 //! One DynamoDB table through the real SDK. The only folder that names it.
 //!
 //! - [`Key`] is built in one place; whatever a person owns lives in the partition of that person.
+//! - [`Owned`] is what one person owns of one kind: all that most modules need.
 //! - An [`Entity`] says its key and version; [`Store`] writes the expressions.
 //! - A missing item is `None`; a lost race is [`Error::Conflict`].
 
@@ -8,16 +9,19 @@ mod client;
 mod entity;
 mod error;
 mod key;
+mod owned;
 mod page;
 mod read;
 mod table;
 mod write;
 
 pub use client::{Connection, Credentials};
-pub use entity::{Entity, Repository};
+pub use entity::Entity;
 pub use error::Error;
 pub use key::Key;
-pub use page::{Listing, Page};
+pub use owned::Owned;
+use page::Listing;
+pub use page::Page;
 pub use write::WriteSet;
 
 /// Declare the view of a [`Page`]: a named struct, because a generic page would reach the clients

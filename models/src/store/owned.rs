@@ -1,0 +1,80 @@
+use std::{fmt, marker::PhantomData};
+
+use super::{Entity, Error, Key, Listing, Page, Store};
+use crate::{Ambient, Id};
+
+/// How many items a page has where nothing is asked for.
+const PAGE: usize = 20;
+
+/// The things of one kind that one person owns. It holds whose they are, so no method can be
+/// asked for somebody else's. Access patterns of an entity's own go into `impl Owned<Note>`.
+pub struct Owned<E> {
+    store: Store,
+    owner: Id,
+    entity: PhantomData<fn() -> E>,
+}
+
+impl<E> fmt::Debug for Owned<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Owned").field("owner", &self.owner).finish_non_exhaustive()
+    }
+}
+
+impl<E: Entity> Owned<E> {
+    /// What this person owns.
+    pub fn new(store: Store, owner: Id) -> Self {
+        Self { store, owner, entity: PhantomData }
+    }
+
+    /// Whose they are.
+    pub fn owner(&self) -> Id {
+        self.owner
+    }
+
+    /// Where times and ids come from.
+    pub fn ambient(&self) -> &Ambient {
+        self.store.ambient()
+    }
+
+    /// The one of this id.
+    pub async fn get(&self, id: Id) -> Result<Option<E>, Error> {
+        self.store.get(self.key(id)).await
+    }
+
+    /// Keep a new one. [`Error::Conflict`] when there is one of its id.
+    pub async fn keep(&self, entity: &mut E) -> Result<(), Error> {
+        self.store.create(entity).await
+    }
+
+    /// Read one, change it and write it back; anew when another write came between. `None` when
+    /// there is none of this id.
+    pub async fn change(&self, id: Id, change: impl FnMut(&mut E)) -> Result<Option<E>, Error> {
+        self.store.update(self.key(id), change).await
+    }
+
+    /// Write one back. [`Error::Conflict`] when it has changed, or gone, since it was read.
+    pub async fn replace(&self, entity: &mut E) -> Result<(), Error> {
+        self.store.replace(entity).await
+    }
+
+    /// Remove one. False when there is none of this id.
+    pub async fn delete(&self, id: Id) -> Result<bool, Error> {
+        self.store.delete(self.key(id)).await
+    }
+
+    /// A page of them, newest first: 20 unless `limit` says otherwise, going on at `cursor`, and
+    /// only those whose list attribute `containing.0` contains `containing.1`.
+    pub async fn page(
+        &self,
+        limit: Option<u32>,
+        cursor: Option<&str>,
+        containing: Option<(&str, &str)>,
+    ) -> Result<Page<E>, Error> {
+        let limit = limit.map_or(PAGE, |limit| limit as usize);
+        self.store.list(&Listing { owner: self.owner, limit, cursor, containing }).await
+    }
+
+    fn key(&self, id: Id) -> Key {
+        Key::owned::<E>(self.owner, id)
+    }
+}
