@@ -22,6 +22,7 @@ use http::{
     },
 };
 use models::{Ambient, store::Store};
+use tower::util::option_layer;
 use tower_http::cors::CorsLayer;
 use tracing::{Instrument, error, info, info_span};
 
@@ -91,7 +92,7 @@ impl App {
             .layer(from_fn(refuse))
             .layer(from_fn(catch_panic))
             .layer(from_fn_with_state(services.store.ambient().clone(), keep_deadline))
-            .layer(cors(web.cors_origins))
+            .layer(option_layer(cors(web.cors_origins)))
             .layer(from_fn_with_state(services.store.ambient().clone(), finish))
             .with_state(services);
         Self { router, base_path: web.base_path.into() }
@@ -107,18 +108,19 @@ impl App {
     }
 }
 
-/// What a page of these origins may do. Without any, a browser lets no page call the API; apps do
-/// not ask.
-fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
+/// What a page of these origins may do. Without any there is no layer: a browser lets no page
+/// call the API, and OPTIONS is a method like others.
+fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
     if origins.is_empty() {
-        return CorsLayer::new();
+        return None;
     }
-    CorsLayer::new()
+    let layer = CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, REQUEST_ID])
         .expose_headers([ALLOW, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE, REQUEST_ID])
-        .max_age(Duration::from_secs(7200))
+        .max_age(Duration::from_secs(7200));
+    Some(layer)
 }
 
 /// The guard of [`Guard::SignedIn`]: the handler finds the caller in the request.

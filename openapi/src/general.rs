@@ -52,7 +52,8 @@ pub(crate) fn complete(operation: &mut Operation, guard: Guard, description: Des
 
 /// Which problems an operation can tell of, whatever it does.
 fn problems(guard: Guard, description: &Description) -> Vec<Code> {
-    let mut codes = vec![Code::InternalError, Code::Unavailable, Code::MalformedPath];
+    let mut codes = vec![Code::InternalError, Code::Unavailable];
+    codes.extend([Code::MalformedPath, Code::MalformedRequest]);
     if guard == Guard::SignedIn {
         codes.extend([Code::TokenMissing, Code::TokenExpired, Code::TokenInvalid]);
     }

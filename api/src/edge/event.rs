@@ -165,8 +165,10 @@ impl Event {
             _ => Some(self.joined_query(source)),
         };
         let query = query.filter(|query| !query.is_empty());
-        let uri = query.map_or(path.clone(), |query| format!("{path}?{query}"));
-        uri.parse().map_err(|_| {
+        let Some(query) = query else {
+            return path.parse().map_err(|_| path::malformed());
+        };
+        format!("{path}?{query}").parse().map_err(|_| {
             Problem::new(Code::MalformedQuery, "The query string is not percent-encoded.")
         })
     }

@@ -92,7 +92,7 @@ pub(super) fn encode_query(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
-fn malformed() -> Problem {
+pub(super) fn malformed() -> Problem {
     Problem::new(Code::MalformedPath, "No resource has a path like this.")
 }
 

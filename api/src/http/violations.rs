@@ -8,36 +8,42 @@ use serde_path_to_error::{Error, Path, Segment};
 pub(super) fn of_decoding<E: Display>(error: &Error<E>) -> Violation {
     let text = error.inner().to_string();
     let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
-    let at = pointer(error.path());
-    let (pointer, code, message) = if let Some(rest) = text.strip_prefix("missing field ") {
-        (format!("{at}/{}", quoted(rest)), "required", "is required".to_owned())
-    } else if let Some(rest) = text.strip_prefix("unknown field ") {
-        let parent = at.strip_suffix(&format!("/{}", escaped(quoted(rest)))).unwrap_or(&at);
-        let pointer = format!("{parent}/{}", escaped(quoted(rest)));
-        (pointer, "unknown_field", "is not a field of this request".to_owned())
-    } else if let Some(rest) = text.strip_prefix("duplicate field ") {
-        (format!("{at}/{}", quoted(rest)), "duplicate", "stands twice".to_owned())
-    } else if text == "unsupported value" {
-        // What serde_html_form says of several values where one is wanted.
-        (at, "duplicate", "must be given once".to_owned())
-    } else if text.starts_with("unknown variant ") {
-        (at, "unknown_value", format!("must be {}", expected(text).replace('`', "\"")))
-    } else if text.starts_with("invalid ") {
-        (at, "wrong_type", format!("must be {}", expected(text)))
-    } else {
-        // Our own types say what they want and never what they were given.
-        (at, "wrong_format", text.to_owned())
-    };
+    let mut pointer = pointer(error.path());
+    if let Some(name) = text.strip_prefix("missing field ") {
+        pointer.push('/');
+        pointer.push_str(name.trim_matches('`'));
+    }
+    let (code, message) = verdict(text);
     Violation { pointer, code: code.to_owned(), message, limits: BTreeMap::new() }
 }
 
-fn quoted(text: &str) -> &str {
-    text.split('`').nth(1).unwrap_or_default()
+fn verdict(text: &str) -> (&'static str, String) {
+    let expected = text.rsplit_once("expected ").map(|(_, expected)| expected);
+    match (text.split(' ').next().unwrap_or_default(), expected) {
+        _ if text.starts_with("missing field ") => ("required", "is required".to_owned()),
+        _ if text.starts_with("unknown field ") => {
+            ("unknown_field", "is not a field of this request".to_owned())
+        }
+        // The second is what serde_html_form says of several values where one is wanted.
+        _ if text.starts_with("duplicate field ") || text == "unsupported value" => {
+            ("duplicate", "must be given once".to_owned())
+        }
+        _ if text.starts_with("unknown variant ") => {
+            let names = expected.unwrap_or("one of the names in the spec");
+            ("unknown_value", format!("must be {}", names.replace('`', "\"")))
+        }
+        ("invalid", Some(expected)) => ("wrong_type", format!("must be {expected}")),
+        // What Rust says of numbers that are none, in a query string.
+        ("invalid" | "number" | "cannot", _) => {
+            ("wrong_type", "must be a number of its range".to_owned())
+        }
+        // Our own types say what they want and never what they were given.
+        _ => ("wrong_format", text.to_owned()),
+    }
 }
 
-fn expected(text: &str) -> &str {
-    text.rsplit_once("expected ").map_or("something else", |(_, expected)| expected)
-}
+/// The longest name that is told: nobody's own fields are longer.
+const LONGEST_NAME: usize = 100;
 
 /// A JSON pointer (RFC 6901).
 fn pointer(path: &Path) -> String {
@@ -51,5 +57,6 @@ fn pointer(path: &Path) -> String {
 }
 
 fn escaped(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
+    let shown: String = key.chars().take(LONGEST_NAME).collect();
+    shown.replace('~', "~0").replace('/', "~1")
 }
