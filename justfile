@@ -1,0 +1,69 @@
+# What CI runs, by the names that CI gives it. `just` alone lists everything.
+
+_list:
+    @just --list
+
+# All that CI checks
+check:
+    .ci/run
+
+# Every test
+test:
+    .ci/run test
+
+# Whether the code is formatted (cargo fmt --all formats it)
+fmt:
+    .ci/run fmt
+
+# The lints, with warnings as errors
+clippy:
+    .ci/run clippy
+
+# The documentation of the code, with warnings as errors
+doc:
+    .ci/run doc
+
+# Which crate may know of what, and what the Lambda binary links
+boundaries:
+    .ci/run boundaries
+
+# Whether the committed spec is what the code says
+spec:
+    .ci/run spec
+
+# Write the spec that the code says
+spec-write:
+    .ci/spec --write
+
+# Whether the workspace builds and passes its tests with the example deleted
+without-example:
+    .ci/run without-example
+
+# Licences, advisories, duplicates and sources of all dependencies
+deny:
+    .ci/deny
+
+# The figures of docs/figures.md
+measure *figures:
+    .ci/measure {{ figures }}
+
+# The tests, with 16,384 cases for each property
+long:
+    PROPTEST_CASES=16384 cargo test --workspace
+
+# How fast it starts, how large it is, and whatever the crates measure themselves
+bench:
+    .ci/measure ready lambda
+    cargo bench --workspace --bench '*'
+
+# Fifteen seconds of eight phones against local-dev
+load:
+    .ci/measure load
+
+# The function as Lambda takes it: target/lambda/api/bootstrap.zip
+package:
+    .ci/package
+
+# Whether CloudFormation and SAM would take the template of the deployment
+lint-template:
+    .ci/lint-template
