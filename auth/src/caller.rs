@@ -29,7 +29,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, TokenError> {
     if values.next().is_some() {
         return Err(TokenError::Invalid);
     }
-    let value = value.to_str().map_err(|_| TokenError::Invalid)?;
+    let value = value.to_str().map_err(|_| TokenError::Invalid)?.trim();
     match value.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
         _ => Err(TokenError::Missing),

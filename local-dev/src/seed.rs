@@ -75,9 +75,8 @@ pub(crate) async fn fill(gateway: &Gateway) -> Result<String, SeedError> {
     let mut report = "Ready to sign in:\n".to_owned();
     for person in &PEOPLE {
         let made = Client::sign_in(gateway, person).await?.write(person.notes).await?;
-        let Person { email, password, notes, .. } = person;
-        let notes = notes.len();
-        report += &format!("  {email}  password {password}  {notes} notes, {made} of them new\n");
+        let Person { email, password, .. } = person;
+        report += &format!("  {email}  password {password}  {made} new notes\n");
     }
     Ok(report)
 }
@@ -109,7 +108,10 @@ impl<'a> Client<'a> {
 
     /// Write the notes that are not there yet, sign out, and say how many they were.
     async fn write(&self, notes: &[Note]) -> Result<usize, SeedError> {
-        let page = self.send(Method::GET, "/v1/notes?limit=100", None).await.success()?;
+        let answer = self.send(Method::GET, "/v1/notes?limit=100", None).await;
+        // A team that has deleted the example gets people without notes.
+        let notes = if answer.is(StatusCode::NOT_FOUND) { &[] } else { notes };
+        let page = if notes.is_empty() { Value::Null } else { answer.success()? };
         let items = page["items"].as_array().cloned().unwrap_or_default();
         let missing: Vec<_> = notes
             .iter()

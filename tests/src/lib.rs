@@ -1,0 +1,61 @@
+//! The harness. Every test goes through the front door: an HTTP request goes in as the event that
+//! API Gateway sends, and the answer comes out as a phone would get it.
+//!
+//! One rule: every answer that a test receives is held against the spec ([`spec::check`]), so no
+//! test has to think of that.
+//!
+//! A test of a module stands in `tests/tests/<module>.rs`, in a `mod` per endpoint, and reads as a
+//! sentence. It has three parts with a blank line between them: a world, one act, what must hold.
+//!
+//! ```ignore
+//! mod update_account {
+//!     #[tokio::test]
+//!     async fn changes_the_name() {
+//!         let world = World::new().await;
+//!         let maya = world.maya().await;
+//!
+//!         let body = json!({ "displayName": "Maya Lindqvist" });
+//!         let answer = maya.patch("/v1/account").json(body).await.expect(200);
+//!
+//!         assert_eq!(answer.json()["displayName"], "Maya Lindqvist");
+//!     }
+//! }
+//! ```
+//!
+//! - [`World`]: an app in this process with a store in memory of its own, a clock that stands
+//!   still until [`World::advance`] and ids that come from a seed. Worlds share nothing, so tests
+//!   run side by side.
+//! - [`Client`]: somebody who calls, named by who it is: `world.anonymous()`, `world.maya()`,
+//!   `world.omar()`. `maya.post("/v1/reminders").json(json!({ .. })).await` gives an [`Answer`].
+//! - Every request carries `X-Request-Id: test`, so that problem documents can be compared whole.
+//!   Ids come from the answers: a literal would change with every draw from the seed before it.
+//! - [`Function`] and [`LocalDev`]: the built programs, for what can only be seen from outside.
+//!   They have clients of the same kind.
+//!
+//! A new module in three steps: `tests/tests/reminders.rs`, a line in `tests/tests/main.rs`, and
+//! one `mod` for each endpoint. A module's tests are in its own file and nowhere else, so that it
+//! can be deleted with its module. The spec-driven tests (`spec.rs`, `models.rs`) find it by
+//! themselves.
+
+mod answer;
+mod client;
+mod door;
+mod emulator;
+pub mod event;
+mod fixtures;
+mod function;
+mod laptop;
+mod programs;
+pub mod samples;
+pub mod spec;
+mod world;
+
+pub use answer::Answer;
+pub use client::{Client, Request};
+pub use door::Door;
+pub use emulator::{Emulator, Invocation};
+pub use fixtures::aws_events;
+pub use function::Function;
+pub use laptop::LocalDev;
+pub use programs::{Outcome, program, run};
+pub use world::{Setup, World, signing_key};

@@ -1,0 +1,182 @@
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+use api::{App, Web, http::Module};
+use auth::SigningKey;
+use lambda_runtime::{Context, LambdaEvent};
+use local_dev::{EmbeddedStore, Gateway};
+use models::{
+    Ambient, Timestamp,
+    store::{Connection, Store},
+};
+use serde_json::{Value, value::to_raw_value};
+use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt};
+
+use crate::{Answer, Client, Door, event, spec};
+
+/// When every world begins: 2026-11-22T16:30:00.000Z.
+const BEGINNING: i64 = 1_795_365_000_000;
+
+/// An app in this process with a store in memory of its own. Gone when it is dropped.
+pub struct World {
+    app: App,
+    ambient: Ambient,
+    auth: auth::Settings,
+    store: Arc<EmbeddedStore>,
+}
+
+/// What a world is made of. Every part has a default.
+pub struct Setup {
+    /// The route table.
+    pub modules: Vec<Module>,
+    /// Who issues tokens.
+    pub auth: auth::Settings,
+    /// How the API stands on the web.
+    pub web: Web,
+    /// Time and randomness.
+    pub ambient: Ambient,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            modules: api::route_table(),
+            auth: auth::Settings {
+                issuer: "https://api.example.com".to_owned(),
+                audience: "landline".to_owned(),
+                signing_key: signing_key(),
+            },
+            web: Web::default(),
+            ambient: Ambient::fixed(Timestamp::from_unix_millis(BEGINNING), 7),
+        }
+    }
+}
+
+/// The key of every world in this process.
+pub fn signing_key() -> SigningKey {
+    static KEY: LazyLock<SigningKey> = LazyLock::new(SigningKey::generate);
+    KEY.clone()
+}
+
+/// Whether anybody wants a line of the log is asked once, when the line is first come by. Somebody
+/// must, or it is switched off for a test on another thread that reads the log.
+fn listen_to_the_log() {
+    static LISTENING: LazyLock<bool> = LazyLock::new(|| {
+        let nobody = tracing_subscriber::registry().with(LevelFilter::INFO);
+        tracing::subscriber::set_global_default(nobody).is_ok()
+    });
+    LazyLock::force(&LISTENING);
+}
+
+impl World {
+    /// A world with nobody in it.
+    pub async fn new() -> Self {
+        Self::with(Setup::default()).await
+    }
+
+    /// A world of these parts.
+    ///
+    /// # Panics
+    /// When its store does not start.
+    pub async fn with(setup: Setup) -> Self {
+        let store = Arc::new(EmbeddedStore::memory().expect("a store in memory starts"));
+        let table = Store::connect(local_dev::connection(&store), setup.ambient.clone());
+        table.create_table().await.expect("the table can be made");
+        Self::on(store, setup)
+    }
+
+    /// Another app in this world, which issues tokens in another way.
+    #[must_use]
+    pub fn beside(&self, auth: auth::Settings) -> Self {
+        // The same source of ids: another one of the same seed would give them out twice.
+        let ambient = self.ambient.clone();
+        Self::on(self.store.clone(), Setup { auth, ambient, ..Setup::default() })
+    }
+
+    fn on(store: Arc<EmbeddedStore>, setup: Setup) -> Self {
+        listen_to_the_log();
+        let Setup { modules, auth, web, ambient } = setup;
+        let table = Store::connect(local_dev::connection(&store), ambient.clone());
+        let app = App::with_modules(modules, auth.clone(), web, table);
+        Self { app, ambient, auth, store }
+    }
+
+    /// The way in.
+    pub fn door(&self) -> Door {
+        Door::InProcess(Gateway::new(self.app.clone(), self.ambient.clone()))
+    }
+
+    /// The app itself.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Time and randomness here.
+    pub fn ambient(&self) -> &Ambient {
+        &self.ambient
+    }
+
+    /// Who issues tokens here.
+    pub fn auth(&self) -> &auth::Settings {
+        &self.auth
+    }
+
+    /// How to reach the store.
+    pub fn connection(&self) -> Connection {
+        local_dev::connection(&self.store)
+    }
+
+    /// Stop the store. What is left is the way in.
+    ///
+    /// # Panics
+    /// When another world has the same store.
+    pub async fn lose_the_store(self) -> Door {
+        let door = self.door();
+        Arc::into_inner(self.store).expect("no other world has it").stop().await;
+        door
+    }
+
+    /// Let time pass.
+    pub fn advance(&self, span: Duration) {
+        self.ambient.advance(span);
+    }
+
+    /// Somebody without a token.
+    pub fn anonymous(&self) -> Client {
+        Client::new(self.door())
+    }
+
+    /// Maya, who has just registered.
+    pub async fn maya(&self) -> Client {
+        self.anonymous().register("maya@example.com", "Maya").await
+    }
+
+    /// Omar, who has just registered.
+    pub async fn omar(&self) -> Client {
+        self.anonymous().register("omar@example.com", "Omar").await
+    }
+
+    /// Call the entry point of the Lambda function: an event goes in, and the answer in the shape
+    /// of the event's source comes out.
+    ///
+    /// # Panics
+    /// When the answer is not what the spec says.
+    pub async fn invoke(&self, event: Value) -> Value {
+        let payload = to_raw_value(&event).expect("JSON is JSON");
+        let answer = self.app.invoke(LambdaEvent::new(payload, Context::default())).await;
+        serde_json::to_value(answer).expect("an answer is JSON")
+    }
+
+    /// [`invoke`](Self::invoke), for events that carry a request: the answer as a client sees it.
+    ///
+    /// # Panics
+    /// When the answer is not what the spec says.
+    pub async fn deliver(&self, event: Value) -> Answer {
+        let exchange = spec::Exchange::of_event(&event);
+        let answer = event::answer(&self.invoke(event).await);
+        spec::check(&exchange, &answer);
+        answer
+    }
+}

@@ -1,0 +1,282 @@
+//! deploy/template.yaml and the code: the one is held against the other.
+
+use saphyr_parser::{Event, Parser, Tag};
+use serde_json::{Map, Value, json};
+
+/// The template, with CloudFormation's short forms written out (`!Ref x` is `{"Ref": "x"}`) and
+/// every scalar as text.
+fn template() -> Value {
+    let text = include_str!("../../deploy/template.yaml");
+    let mut events = Parser::new_from_str(text).map(|event| event.expect("the template is YAML").0);
+    value(&mut events).expect("the template is not empty")
+}
+
+/// What the next events make; `None` at the end of the list or map around it.
+fn value<'a>(events: &mut dyn Iterator<Item = Event<'a>>) -> Option<Value> {
+    match events.next()? {
+        Event::Scalar(text, _, _, tag) => Some(tagged(tag.as_deref(), text.into_owned().into())),
+        Event::SequenceStart(_, tag) => {
+            let items = std::iter::from_fn(|| value(events)).collect();
+            Some(tagged(tag.as_deref(), Value::Array(items)))
+        }
+        Event::MappingStart(_, tag) => {
+            let mut map = Map::new();
+            while let Some(key) = value(events) {
+                let key = key.as_str().expect("every key is text").to_owned();
+                let known = map.insert(key, value(events).expect("every key has a value"));
+                assert_eq!(known, None, "a key stands there twice");
+            }
+            Some(tagged(tag.as_deref(), Value::Object(map)))
+        }
+        Event::Alias(_) => panic!("CloudFormation takes no aliases"),
+        Event::SequenceEnd | Event::MappingEnd | Event::DocumentEnd | Event::StreamEnd => None,
+        Event::Nothing | Event::StreamStart | Event::DocumentStart(_) => value(events),
+    }
+}
+
+fn tagged(tag: Option<&Tag>, value: Value) -> Value {
+    match tag.map(|tag| tag.suffix.as_str()) {
+        None => value,
+        Some("Ref") => json!({ "Ref": value }),
+        Some(function) => json!({ format!("Fn::{function}"): value }),
+    }
+}
+
+/// The properties of a resource that has this type.
+fn properties(name: &str, kind: &str) -> Value {
+    let resource = template()["Resources"][name].take();
+    assert_eq!(resource["Type"], kind, "{name}");
+    resource["Properties"].clone()
+}
+
+mod template {
+    use std::{cell::RefCell, collections::BTreeSet, fs, path::Path};
+
+    use api::Settings;
+    use axum::body::Body;
+    use http::{Request, header::AUTHORIZATION};
+    use http_body_util::BodyExt;
+    use hyper_util::rt::TokioIo;
+    use serde_json::{Value, json};
+    use tests::{World, signing_key};
+    use tokio::net::TcpStream;
+
+    use super::{properties, template};
+
+    /// What the store that local-dev embeds says of the table that the code has made in it. By
+    /// hand, because only the store's own folder may name the SDK.
+    async fn describe(world: &World, operation: &str) -> Value {
+        let connection = world.connection();
+        let endpoint = connection.endpoint.expect("the embedded store has an address");
+        let address = endpoint.strip_prefix("http://").expect("on loopback").to_owned();
+        let request = Request::post("/")
+            .header("host", &address)
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
+            .header("x-amz-date", "20261122T163000Z")
+            .header(AUTHORIZATION, "AWS4-HMAC-SHA256 Credential=, SignedHeaders=, Signature=")
+            .body(Body::from(json!({ "TableName": connection.table }).to_string()))
+            .expect("a request");
+
+        let stream = TokioIo::new(TcpStream::connect(address).await.expect("it listens"));
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(stream).await.expect("it speaks HTTP");
+        let connection = tokio::spawn(connection);
+        let answer = sender.send_request(request).await.expect("it answers");
+        let body = answer.into_body().collect().await.expect("it answers whole").to_bytes();
+        connection.abort();
+        serde_json::from_slice(&body).expect("it answers in JSON")
+    }
+
+    #[tokio::test]
+    async fn has_the_table_that_the_code_makes() {
+        let world = World::new().await;
+
+        let made = describe(&world, "DescribeTable").await["Table"].take();
+        let ttl = describe(&world, "DescribeTimeToLive").await["TimeToLiveDescription"].take();
+
+        let table = properties("Table", "AWS::DynamoDB::Table");
+        assert_eq!(table["KeySchema"], made["KeySchema"], "{made}");
+        assert_eq!(table["AttributeDefinitions"], made["AttributeDefinitions"], "{made}");
+        assert_eq!(table["BillingMode"], made["BillingModeSummary"]["BillingMode"], "{made}");
+        for index in ["LocalSecondaryIndexes", "GlobalSecondaryIndexes"] {
+            assert_eq!(table[index], made[index], "{made}");
+        }
+        assert_eq!(ttl["TimeToLiveStatus"], "ENABLED", "{ttl}");
+        assert_eq!(
+            table["TimeToLiveSpecification"],
+            json!({ "AttributeName": ttl["AttributeName"], "Enabled": "true" }),
+        );
+    }
+
+    #[test]
+    fn keeps_the_table_and_its_past() {
+        let table = template()["Resources"]["Table"].take();
+
+        assert_eq!(table["DeletionPolicy"], "Retain");
+        assert_eq!(table["UpdateReplacePolicy"], "Retain");
+        let recovery = &table["Properties"]["PointInTimeRecoverySpecification"];
+        assert_eq!(recovery["PointInTimeRecoveryEnabled"], "true");
+    }
+
+    #[test]
+    fn sets_what_the_function_reads_and_nothing_else() {
+        let asked = RefCell::new(BTreeSet::new());
+        let nothing = Settings::from_env(|name| {
+            asked.borrow_mut().insert(name.to_owned());
+            None
+        });
+        assert!(nothing.is_err());
+        // What the program reads beside the settings: how much it logs.
+        let program = include_str!("../../api/src/main.rs");
+        let mut read = asked.into_inner();
+        read.extend(program.split('"').filter(|text| is_ours(text)).map(str::to_owned));
+        read.retain(|name| is_ours(name));
+
+        let set = environment().into_iter().map(|(name, _)| name).collect::<BTreeSet<_>>();
+
+        assert_eq!(set, read);
+    }
+
+    /// A parameter that is left alone must be one that the function takes, blank ones included.
+    #[test]
+    fn starts_the_function_with_the_parameters_as_they_are() {
+        let parameters = template()["Parameters"].take();
+        let environment = environment();
+        let find = |wanted: &str| {
+            let (_, value) = environment.iter().find(|(name, _)| name == wanted)?;
+            let default = &parameters[value["Ref"].as_str().unwrap_or_default()]["Default"];
+            Some(match (wanted, default.as_str()) {
+                (_, Some(default)) => default.to_owned(),
+                ("LANDLINE_SIGNING_KEY", None) => signing_key().to_pem(),
+                ("LANDLINE_ISSUER", None) => issuer(value),
+                (_, None) => "made-by-cloudformation".to_owned(),
+            })
+        };
+        let lambda = |name: &str| name.starts_with("AWS_").then(|| "set".to_owned());
+
+        let settings = Settings::from_env(|name| match name {
+            "AWS_CA_BUNDLE" | "AWS_ENDPOINT_URL_DYNAMODB" => None,
+            name => find(name).or_else(|| lambda(name)),
+        });
+
+        let settings = settings.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(settings.auth.issuer, "https://abc.execute-api.eu-central-1.amazonaws.com");
+        assert_eq!(settings.auth.audience, "landline");
+        assert_eq!(settings.web.cors_origins, [""; 0]);
+        assert_eq!(settings.web.base_path, "");
+    }
+
+    /// The URL that API Gateway gives, when nobody says another.
+    fn issuer(value: &Value) -> String {
+        let [condition, blank, given] = value["Fn::If"].as_array().expect("a choice").as_slice()
+        else {
+            panic!("{value}");
+        };
+        assert_eq!(condition, "IssuerIsApiUrl");
+        assert_eq!(given, &json!({ "Ref": "Issuer" }));
+        assert_eq!(template()["Outputs"]["ApiUrl"]["Value"], *blank, "that is where the API is");
+        let url = blank["Fn::Sub"].as_str().expect("a text with names in it");
+        url.replace("${Api}", "abc")
+            .replace("${AWS::Region}", "eu-central-1")
+            .replace("${AWS::URLSuffix}", "amazonaws.com")
+    }
+
+    #[test]
+    fn allows_what_the_store_calls_and_no_more() {
+        let role = properties("FunctionRole", "AWS::IAM::Role");
+        let policies = role["Policies"].as_array().expect("policies of its own");
+        let allowed = policies
+            .iter()
+            .flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().expect("a list"))
+            .map(|statement| {
+                let actions = statement["Action"].as_array().expect("a list").iter();
+                let actions = actions.map(|action| action.as_str().expect("text").to_owned());
+                assert_eq!(statement["Effect"], "Allow");
+                (actions.collect::<BTreeSet<_>>(), statement["Resource"].clone())
+            })
+            .collect::<Vec<_>>();
+
+        let logs = ["logs:CreateLogStream", "logs:PutLogEvents"].map(str::to_owned);
+        assert_eq!(
+            allowed,
+            [
+                (called_by_the_store(), json!({ "Fn::GetAtt": "Table.Arn" })),
+                (logs.into(), json!({ "Fn::GetAtt": "FunctionLogs.Arn" })),
+            ],
+        );
+        assert_eq!(role["ManagedPolicyArns"], Value::Null);
+    }
+
+    /// The permissions for every call in the store's sources, but for those that make the table:
+    /// the template does that in the cloud.
+    fn called_by_the_store() -> BTreeSet<String> {
+        let store = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/src/store");
+        let mut permissions = BTreeSet::new();
+        for file in fs::read_dir(store).expect("the store has a folder") {
+            let path = file.expect("it can be listed").path();
+            if path.extension().is_none_or(|end| end != "rs") || path.ends_with("table.rs") {
+                continue;
+            }
+            let source = fs::read_to_string(path).expect("it can be read");
+            let source: String = source.split_whitespace().collect();
+            let calls = source.split("client.").skip(1).filter_map(|rest| rest.split_once('('));
+            permissions.extend(calls.filter_map(|(call, _)| permission(call)));
+            // In a transaction the permission is that of each write in it.
+            let parts = ["ConditionCheck", "Delete", "Get", "Put", "Update"];
+            let parts = parts.iter().filter(|part| source.contains(&format!("{part}::builder()")));
+            permissions.extend(parts.map(|part| format!("dynamodb:{part}Item")));
+        }
+        permissions
+    }
+
+    /// `put_item` needs `dynamodb:PutItem`.
+    /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html>
+    fn permission(call: &str) -> Option<String> {
+        let is_a_name = call.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        if !is_a_name || call.starts_with("transact_") {
+            return None;
+        }
+        let words =
+            call.split('_').map(|word| format!("{}{}", word[..1].to_uppercase(), &word[1..]));
+        Some(format!("dynamodb:{}", words.collect::<String>()))
+    }
+
+    #[test]
+    fn leaves_every_answer_to_the_app() {
+        let resources = template()["Resources"].take();
+        let resources = resources.as_object().expect("resources by name");
+        let of_type = |kind: &str| {
+            let found = resources.values().filter(|resource| resource["Type"] == kind);
+            found.map(|resource| resource["Properties"].clone()).collect::<Vec<_>>()
+        };
+
+        assert_eq!(
+            of_type("AWS::ApiGatewayV2::Route"),
+            [json!({
+                "ApiId": { "Ref": "Api" },
+                "RouteKey": "$default",
+                "Target": { "Fn::Sub": "integrations/${ApiIntegration}" },
+            })],
+        );
+        assert_eq!(
+            of_type("AWS::ApiGatewayV2::Api"),
+            [json!({ "Name": { "Ref": "AWS::StackName" }, "ProtocolType": "HTTP" })],
+        );
+        assert_eq!(of_type("AWS::ApiGatewayV2::Stage")[0]["StageName"], "$default");
+        assert_eq!(of_type("AWS::ApiGatewayV2::Integration")[0]["PayloadFormatVersion"], "2.0");
+        assert_eq!(of_type("AWS::Serverless::Function").len(), 1);
+    }
+
+    /// The function's environment: names, and values as the template has them.
+    fn environment() -> Vec<(String, Value)> {
+        let function = properties("Function", "AWS::Serverless::Function");
+        let variables =
+            function["Environment"]["Variables"].as_object().expect("variables").clone();
+        variables.into_iter().collect()
+    }
+
+    fn is_ours(name: &str) -> bool {
+        name.starts_with("LANDLINE_")
+    }
+}

@@ -1,0 +1,17 @@
+//! Every test that goes through the front door: a file per module of the app, a `mod` per
+//! endpoint, a function per situation.
+
+mod accounts;
+mod app;
+mod bad_input;
+mod deployment;
+mod edge;
+mod health;
+mod keys;
+mod lambda;
+mod local_dev;
+mod models;
+mod notes;
+mod parity;
+mod sessions;
+mod spec;

@@ -1,0 +1,663 @@
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tests::{Client, World};
+
+fn titles(page: &Value) -> Vec<&str> {
+    let items = page["items"].as_array().expect("a page has items");
+    items.iter().map(|note| note["title"].as_str().expect("a title")).collect()
+}
+
+/// A note that was written: where it is, and what it is.
+struct Written {
+    path: String,
+    note: Value,
+}
+
+async fn write(person: &Client, title: &str) -> Written {
+    let answer = person.post("/v1/notes").json(json!({ "title": title })).await.expect(201);
+    Written { path: answer.header("location").to_owned(), note: answer.json() }
+}
+
+/// Notes of these titles, a second apart.
+async fn write_apart(world: &World, maya: &Client, titles: &[&str]) {
+    for title in titles {
+        write(maya, title).await;
+        world.advance(Duration::from_secs(1));
+    }
+}
+
+mod list_notes {
+    use super::*;
+
+    #[tokio::test]
+    async fn is_empty_at_first() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+
+        let answer = maya.get("/v1/notes").await.expect(200);
+
+        assert_eq!(answer.json(), json!({ "items": [] }));
+    }
+
+    #[tokio::test]
+    async fn shows_the_callers_own_newest_first() {
+        let world = World::new().await;
+        let (maya, omar) = (world.maya().await, world.omar().await);
+        let first = write(&maya, "First").await.note;
+        world.advance(Duration::from_millis(1));
+        let second = write(&maya, "Second").await.note;
+        write(&omar, "Omar's").await;
+
+        let answer = maya.get("/v1/notes").await.expect(200);
+
+        assert_eq!(answer.json(), json!({ "items": [second, first] }));
+    }
+
+    #[tokio::test]
+    async fn comes_in_pages_without_an_empty_one_at_the_end() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+        write_apart(&world, &maya, &["1", "2", "3", "4"]).await;
+
+        let mut pages = Vec::new();
+        let mut next = Some("/v1/notes?limit=2".to_owned());
+        while let Some(path) = next.take() {
+            let page = maya.get(path).await.expect(200).json();
+            let cursor = page["nextCursor"].as_str();
+            next = cursor.map(|cursor| format!("/v1/notes?limit=2&cursor={cursor}"));
+            pages.push(page);
+        }
+
+        let pages: Vec<_> = pages.iter().map(titles).collect();
+        assert_eq!(pages, [["4", "3"], ["2", "1"]]);
+    }
+
+    #[tokio::test]
+    async fn goes_on_where_a_note_has_been_deleted_or_added_meanwhile() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+        write_apart(&world, &maya, &["1", "2"]).await;
+        let third = write(&maya, "3").await;
+        world.advance(Duration::from_secs(1));
+
+        let page = maya.get("/v1/notes?limit=1").await.expect(200).json();
+        maya.delete(&third.path).await.expect(204);
+        write(&maya, "4").await;
+        let cursor = page["nextCursor"].as_str().unwrap();
+        let rest = maya.get(format!("/v1/notes?cursor={cursor}")).await.expect(200).json();
+
+        assert_eq!(titles(&page), ["3"]);
+        assert_eq!(titles(&rest), ["2", "1"]);
+    }
+
+    #[tokio::test]
+    async fn has_twenty_on_a_page_and_a_hundred_at_most() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+        join_all((0..101).map(|number| {
+            let maya = maya.clone();
+            async move { write(&maya, &number.to_string()).await }
+        }))
+        .await;
+
+        for (query, count, more) in [
+            ("", 20, true),
+            ("?limit=1", 1, true),
+            ("?limit=99", 99, true),
+            ("?limit=100", 100, true),
+        ] {
+            let page = maya.get(format!("/v1/notes{query}")).await.expect(200).json();
+
+            assert_eq!(titles(&page).len(), count, "{query}");
+            assert_eq!(page["nextCursor"].is_string(), more, "{query}");
+        }
+        for query in ["?limit=0", "?limit=101"] {
+            let answer = maya.get(format!("/v1/notes{query}")).await.expect(422);
+
+            let expected = json!([{
+                "pointer": "/limit",
+                "code": "range",
+                "message": "must be 1 to 100",
+                "limits": { "min": 1, "max": 100 },
+            }]);
+            assert_eq!(answer.json()["errors"], expected, "{query}");
+        }
+    }
+
+    #[tokio::test]
+    async fn finds_notes_by_a_tag() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+        for (title, tags) in [
+            ("1", json!(["travel", "lists"])),
+            ("2", json!([])),
+            ("3", json!(["travelling"])),
+            ("4", json!(["travel"])),
+            ("5", json!(["Travel"])),
+        ] {
+            let body = json!({ "title": title, "tags": tags });
+            maya.post("/v1/notes").json(body).await.expect(201);
+            world.advance(Duration::from_secs(1));
+        }
+
+        let all = maya.get("/v1/notes?tag=travel").await.expect(200).json();
+        let first = maya.get("/v1/notes?tag=travel&limit=1").await.expect(200).json();
+        let cursor = first["nextCursor"].as_str().unwrap();
+        let path = format!("/v1/notes?tag=travel&limit=1&cursor={cursor}");
+        let second = maya.get(path).await.expect(200).json();
+
+        assert_eq!(titles(&all), ["4", "1"]);
+        assert_eq!(all.get("nextCursor"), None);
+        assert_eq!(titles(&first), ["4"]);
+        assert_eq!(titles(&second), ["1"]);
+        assert_eq!(second.get("nextCursor"), None);
+        assert_eq!(maya.get("/v1/notes?tag=none").await.expect(200).json(), json!({ "items": [] }));
+    }
+
+    #[tokio::test]
+    async fn reads_a_tag_as_a_form_has_it() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+        let body = json!({ "title": "Found", "tags": ["a b&c"] });
+        maya.post("/v1/notes").json(body).await.expect(201);
+
+        for query in ["tag=a+b%26c", "tag=a%20b%26c", "t%61g=a+b%26c&limit=5"] {
+            let list = maya.get(format!("/v1/notes?{query}")).await.expect(200).json();
+
+            assert_eq!(titles(&list), ["Found"], "{query}");
+        }
+        for (query, rule) in [
+            ("tag=", "length"),
+            ("tag=ccccccccccccccccccccccccccccccc", "length"),
+            ("tag=a%00", "nul"),
+            ("tag=a&tag=b", "duplicate"),
+        ] {
+            let answer = maya.get(format!("/v1/notes?{query}")).await;
+
+            assert_eq!(answer.violations(), [("/tag".to_owned(), rule.to_owned())], "{query}");
+        }
+    }
+
+    #[tokio::test]
+    async fn finds_a_tag_behind_many_notes_without_it() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+        let body = json!({ "title": "Far back", "tags": ["rare"] });
+        maya.post("/v1/notes").json(body).await.expect(201);
+        world.advance(Duration::from_secs(1));
+        join_all((0..450).map(|_| {
+            let maya = maya.clone();
+            async move { write(&maya, "In front").await }
+        }))
+        .await;
+
+        let mut found = Vec::new();
+        let mut pages = 0;
+        let mut next = Some("/v1/notes?tag=rare".to_owned());
+        while let Some(path) = next.take() {
+            let page = maya.get(path).await.expect(200).json();
+            found.extend(titles(&page).into_iter().map(str::to_owned));
+            let cursor = page["nextCursor"].as_str();
+            next = cursor.map(|cursor| format!("/v1/notes?tag=rare&cursor={cursor}"));
+            pages += 1;
+        }
+
+        assert_eq!(found, ["Far back"]);
+        assert_eq!(pages, 2, "one request does not read a whole partition");
+    }
+
+    #[tokio::test]
+    async fn refuses_a_cursor_of_something_else() {
+        let world = World::new().await;
+        let (maya, omar) = (world.maya().await, world.omar().await);
+        for client in [&maya, &omar] {
+            for title in ["1", "2"] {
+                let body = json!({ "title": title, "tags": ["travel"] });
+                client.post("/v1/notes").json(body).await.expect(201);
+            }
+        }
+        let page = maya.get("/v1/notes?limit=1").await.expect(200).json();
+        let cursor = page["nextCursor"].as_str().unwrap();
+        let tagged = maya.get("/v1/notes?limit=1&tag=travel").await.expect(200).json();
+        let tagged = tagged["nextCursor"].as_str().unwrap();
+        maya.sign_in("maya@example.com").await;
+        let sessions = maya.get("/v1/sessions?limit=1").await.expect(200).json();
+        let sessions = sessions["nextCursor"].as_str().unwrap();
+        let mut other = cursor.to_owned().into_bytes();
+        let last = other.last_mut().unwrap();
+        *last = if *last == b'A' { b'Q' } else { b'A' };
+        let other = String::from_utf8(other).unwrap();
+
+        for (client, query, why) in [
+            (&maya, format!("tag=travel&cursor={cursor}"), "a tag more"),
+            (&maya, format!("cursor={tagged}"), "a tag less"),
+            (&maya, format!("tag=other&cursor={tagged}"), "another tag"),
+            (&omar, format!("cursor={cursor}"), "another person"),
+            (&maya, "cursor=c4n4ry".to_owned(), "garbage"),
+            (&maya, "cursor=%2B%2F%2F".to_owned(), "not base64url"),
+            (&maya, "cursor=AQ".to_owned(), "too short"),
+            (&maya, format!("cursor={other}"), "changed"),
+            (&maya, format!("cursor={cursor}AA"), "longer"),
+            (&maya, format!("cursor={sessions}"), "another list"),
+        ] {
+            let answer = client.get(format!("/v1/notes?{query}")).await;
+
+            let expected = json!({
+                "type": "urn:landline:problem:cursor_invalid",
+                "title": "The cursor is not valid",
+                "status": 400,
+                "code": "cursor_invalid",
+                "detail": "Begin at the first page.",
+                "requestId": "test",
+            });
+            assert_eq!(answer.json(), expected, "{why}");
+        }
+        // The size of a page may change on the way.
+        maya.get(format!("/v1/notes?limit=7&cursor={cursor}")).await.expect(200);
+    }
+
+    #[tokio::test]
+    async fn takes_a_cursor_for_a_day() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+        write_apart(&world, &maya, &["1", "2"]).await;
+        let page = maya.get("/v1/notes?limit=1").await.expect(200).json();
+        let path = format!("/v1/notes?cursor={}", page["nextCursor"].as_str().unwrap());
+
+        world.advance(Duration::from_millis(24 * 60 * 60 * 1000 - 1));
+        let maya = maya.refreshed().await;
+        maya.get(&path).await.expect(200);
+        world.advance(Duration::from_millis(1));
+
+        maya.get(&path).await.expect_problem(400, "cursor_invalid");
+    }
+}
+
+mod create_note {
+    use super::*;
+
+    #[tokio::test]
+    async fn keeps_everything_that_is_said() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+
+        let body = json!({
+            "title": "Packing list",
+            "body": "Tent, stove,\n\"the good rope\", 🏕 \u{7f}",
+            "tags": ["travel", "lists"],
+            "colour": "green",
+            "pinned": true,
+        });
+        let answer = maya.post("/v1/notes").json(body).await.expect(201);
+
+        let note = answer.json();
+        let expected = json!({
+            "id": note["id"],
+            "title": "Packing list",
+            "body": "Tent, stove,\n\"the good rope\", 🏕 \u{7f}",
+            "tags": ["travel", "lists"],
+            "colour": "green",
+            "pinned": true,
+            "createdAt": "2026-11-22T16:30:00.000Z",
+            "updatedAt": "2026-11-22T16:30:00.000Z",
+            "version": 1,
+        });
+        assert_eq!(note, expected);
+        let id = note["id"].as_str().unwrap();
+        assert_eq!(answer.header("location"), format!("/v1/notes/{id}"));
+        let kept = maya.get(answer.header("location")).await.expect(200);
+        assert_eq!(kept.json(), expected);
+    }
+
+    #[tokio::test]
+    async fn needs_a_title_only() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+
+        let body = json!({ "title": "Call the harbour office" });
+        let note = maya.post("/v1/notes").json(body).await.expect(201).json();
+
+        let expected = json!({
+            "id": note["id"],
+            "title": "Call the harbour office",
+            "body": "",
+            "tags": [],
+            "colour": "yellow",
+            "pinned": false,
+            "createdAt": "2026-11-22T16:30:00.000Z",
+            "updatedAt": "2026-11-22T16:30:00.000Z",
+            "version": 1,
+        });
+        assert_eq!(note, expected);
+    }
+
+    #[tokio::test]
+    async fn takes_every_value_up_to_its_bound() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+
+        for (field, value) in [
+            ("title", json!("t")),
+            ("title", json!("𝒳".repeat(200))),
+            ("body", json!("")),
+            ("body", json!("𝒳".repeat(10_000))),
+            ("tags", json!([])),
+            ("tags", json!(["t", "𝒳".repeat(30)])),
+            ("tags", json!(vec!["t"; 10])),
+            ("colour", json!("pink")),
+        ] {
+            let mut body = json!({ "title": "A title" });
+            body[field] = value.clone();
+
+            let note = maya.post("/v1/notes").json(body).await.expect(201).json();
+
+            assert_eq!(note[field], value);
+        }
+    }
+
+    #[tokio::test]
+    async fn refuses_every_value_beyond_its_bound() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+
+        for (field, value, pointer, rule) in [
+            ("title", json!(""), "/title", "length"),
+            ("title", json!("𝒳".repeat(201)), "/title", "length"),
+            ("body", json!("b".repeat(10_001)), "/body", "length"),
+            ("tags", json!(vec!["t"; 11]), "/tags", "length"),
+            ("tags", json!(["t", ""]), "/tags/1", "length"),
+            ("tags", json!(["t", "t", "𝒳".repeat(31)]), "/tags/2", "length"),
+            ("colour", json!("mauve"), "/colour", "unknown_value"),
+            ("colour", json!("Yellow"), "/colour", "unknown_value"),
+        ] {
+            let mut body = json!({ "title": "A title" });
+            body[field] = value.clone();
+
+            let answer = maya.post("/v1/notes").json(body).await;
+
+            let expected = [(pointer.to_owned(), rule.to_owned())];
+            assert_eq!(answer.violations(), expected, "{field}: {value}");
+        }
+        assert_eq!(maya.get("/v1/notes").await.expect(200).json(), json!({ "items": [] }));
+    }
+}
+
+mod create_note_of_something_else {
+    use super::*;
+
+    #[tokio::test]
+    async fn is_refused_by_place_and_without_the_value() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+
+        for (body, pointer, code) in [
+            ("[\"c4n4ry\",\"\",[],\"blue\",true]", "", "wrong_type"),
+            ("{}", "/title", "required"),
+            ("{\"title\":\"a\",\"owner\":\"c4n4ry\"}", "/owner", "unknown_field"),
+            ("{\"title\":\"a\",\"body\":null}", "/body", "wrong_type"),
+            ("{\"title\":\"a\",\"tags\":\"c4n4ry\"}", "/tags", "wrong_type"),
+            ("{\"title\":\"a\",\"tags\":null}", "/tags", "wrong_type"),
+            ("{\"title\":\"a\",\"tags\":{\"0\":\"c4n4ry\"}}", "/tags", "wrong_type"),
+            ("{\"title\":\"a\",\"tags\":[\"a\",7]}", "/tags/1", "wrong_type"),
+            ("{\"title\":\"a\",\"tags\":[\"a\",null]}", "/tags/1", "wrong_type"),
+            ("{\"title\":\"a\",\"tags\":[\"c4n4ry\\u0000\"]}", "/tags/0", "nul"),
+            ("{\"title\":\"a\",\"pinned\":\"true\"}", "/pinned", "wrong_type"),
+            ("{\"title\":\"a\",\"pinned\":\"c4n4ry, expected c4n4ry\"}", "/pinned", "wrong_type"),
+            ("{\"title\":\"a\",\"pinned\":1}", "/pinned", "wrong_type"),
+            ("{\"title\":\"a\",\"pinned\":1e308}", "/pinned", "wrong_type"),
+            ("{\"title\":\"a\",\"colour\":1}", "/colour", "wrong_type"),
+            ("{\"title\":\"a\",\"colour\":{\"blue\":null}}", "/colour", "wrong_type"),
+            ("{\"title\":\"a\",\"colour\":\"c4n4ry\"}", "/colour", "unknown_value"),
+            (
+                "{\"title\":\"a\",\"colour\":\"c4n4ry`, expected c4n4ry\"}",
+                "/colour",
+                "unknown_value",
+            ),
+        ] {
+            let answer = maya.post("/v1/notes").json_text(body).await;
+
+            assert!(!answer.mentions("c4n4ry"), "{body}: {}", answer.text());
+            assert_eq!(answer.violations(), [(pointer.to_owned(), code.to_owned())], "{body}");
+        }
+        assert_eq!(maya.get("/v1/notes").await.expect(200).json(), json!({ "items": [] }));
+    }
+
+    #[tokio::test]
+    async fn is_told_what_there_is_to_choose_from() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+
+        let body = json!({ "title": "Packing list", "colour": "mauve" });
+        let answer = maya.post("/v1/notes").json(body).await.expect(422);
+
+        let expected = json!([{
+            "pointer": "/colour",
+            "code": "unknown_value",
+            "message": "must be one of \"yellow\", \"blue\", \"green\", \"pink\"",
+            "limits": {},
+        }]);
+        assert_eq!(answer.json()["errors"], expected);
+    }
+}
+
+mod get_note {
+    use super::*;
+
+    #[tokio::test]
+    async fn shows_the_note() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+        let written = write(&maya, "Packing list").await;
+
+        let answer = maya.get(&written.path).await.expect(200);
+
+        assert_eq!(answer.json(), written.note);
+    }
+
+    #[tokio::test]
+    async fn does_not_find_another_persons() {
+        let world = World::new().await;
+        let (maya, omar) = (world.maya().await, world.omar().await);
+        let written = write(&maya, "Packing list").await;
+
+        let answer = omar.get(&written.path).await.expect(404);
+
+        let expected = json!({
+            "type": "urn:landline:problem:not_found",
+            "title": "There is no such resource",
+            "status": 404,
+            "code": "not_found",
+            "detail": "There is no such note.",
+            "requestId": "test",
+        });
+        assert_eq!(answer.json(), expected);
+    }
+}
+
+mod update_note {
+    use super::*;
+
+    #[tokio::test]
+    async fn changes_what_is_named_and_leaves_the_rest() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+        let body = json!({ "title": "Packing list", "body": "Tent", "tags": ["travel"] });
+        let created = maya.post("/v1/notes").json(body).await.expect(201);
+        world.advance(Duration::from_secs(90));
+
+        let body = json!({ "pinned": true, "colour": "blue" });
+        let answer = maya.patch(created.header("location")).json(body).await.expect(200);
+
+        let expected = json!({
+            "id": created.json()["id"],
+            "title": "Packing list",
+            "body": "Tent",
+            "tags": ["travel"],
+            "colour": "blue",
+            "pinned": true,
+            "createdAt": "2026-11-22T16:30:00.000Z",
+            "updatedAt": "2026-11-22T16:31:30.000Z",
+            "version": 2,
+        });
+        assert_eq!(answer.json(), expected);
+        assert_eq!(maya.get(created.header("location")).await.expect(200).json(), expected);
+    }
+
+    #[tokio::test]
+    async fn clears_a_text_or_a_list_by_its_empty_value() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+        let body = json!({ "title": "Packing list", "body": "Tent", "tags": ["travel"] });
+        let created = maya.post("/v1/notes").json(body).await.expect(201);
+
+        let body = json!({ "body": "", "tags": [] });
+        let note = maya.patch(created.header("location")).json(body).await.expect(200).json();
+
+        assert_eq!(note["body"], "");
+        assert_eq!(note["tags"], json!([]));
+        assert_eq!(note["title"], "Packing list");
+        let found = maya.get("/v1/notes?tag=travel").await.expect(200).json();
+        assert_eq!(found, json!({ "items": [] }));
+    }
+
+    #[tokio::test]
+    async fn refuses_null_and_everything_else_that_is_no_value() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+        let written = write(&maya, "Packing list").await;
+
+        for (body, pointer, rule) in [
+            (json!({ "title": null }), "/title", "wrong_type"),
+            (json!({ "body": null }), "/body", "wrong_type"),
+            (json!({ "tags": null }), "/tags", "wrong_type"),
+            (json!({ "colour": null }), "/colour", "wrong_type"),
+            (json!({ "pinned": null }), "/pinned", "wrong_type"),
+            (json!({ "title": "" }), "/title", "length"),
+            (json!({ "title": "t".repeat(201) }), "/title", "length"),
+            (json!({ "body": "b".repeat(10_001) }), "/body", "length"),
+            (json!({ "tags": vec!["t"; 11] }), "/tags", "length"),
+            (json!({ "id": written.note["id"] }), "/id", "unknown_field"),
+            (json!({ "version": 1 }), "/version", "unknown_field"),
+        ] {
+            let answer = maya.patch(&written.path).json(body.clone()).await;
+
+            let expected = [(pointer.to_owned(), rule.to_owned())];
+            assert_eq!(answer.violations(), expected, "{body}");
+        }
+        assert_eq!(maya.get(&written.path).await.expect(200).json(), written.note);
+    }
+
+    #[tokio::test]
+    async fn loses_none_of_twenty_changes_at_once() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+        let written = write(&maya, "Packing list").await;
+        let changes = [
+            json!({ "body": "Tent" }),
+            json!({ "tags": ["travel"] }),
+            json!({ "colour": "pink" }),
+            json!({ "pinned": true }),
+        ];
+
+        let answers = join_all((0..20).map(|number| {
+            maya.patch(&written.path).json(changes[number % 4].clone()).into_future()
+        }))
+        .await;
+
+        let answers = answers.into_iter().map(|answer| answer.expect(200).json());
+        let mut versions: Vec<_> = answers.filter_map(|note| note["version"].as_u64()).collect();
+        versions.sort_unstable();
+        assert_eq!(versions, (2..=21).collect::<Vec<_>>());
+        let mut expected = written.note;
+        expected["body"] = json!("Tent");
+        expected["tags"] = json!(["travel"]);
+        expected["colour"] = json!("pink");
+        expected["pinned"] = json!(true);
+        expected["version"] = json!(21);
+        assert_eq!(maya.get(&written.path).await.expect(200).json(), expected);
+    }
+
+    #[tokio::test]
+    async fn does_not_find_another_persons() {
+        let world = World::new().await;
+        let (maya, omar) = (world.maya().await, world.omar().await);
+        let written = write(&maya, "Packing list").await;
+
+        let body = json!({ "title": "Omar was here" });
+        omar.patch(&written.path).json(body).await.expect_problem(404, "not_found");
+
+        assert_eq!(maya.get(&written.path).await.expect(200).json(), written.note);
+    }
+}
+
+mod delete_note {
+    use super::*;
+
+    #[tokio::test]
+    async fn removes_the_note_once() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+        let written = write(&maya, "Packing list").await;
+        let kept = write(&maya, "Opening hours").await;
+
+        maya.delete(&written.path).await.expect(204);
+
+        maya.delete(&written.path).await.expect_problem(404, "not_found");
+        maya.get(&written.path).await.expect_problem(404, "not_found");
+        let body = json!({ "title": "Back again" });
+        maya.patch(&written.path).json(body).await.expect_problem(404, "not_found");
+        let list = maya.get("/v1/notes").await.expect(200).json();
+        assert_eq!(list, json!({ "items": [kept.note] }));
+    }
+
+    #[tokio::test]
+    async fn is_done_by_exactly_one_of_ten_at_once() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+        let written = write(&maya, "Packing list").await;
+
+        let answers = join_all((0..10).map(|_| maya.delete(&written.path).into_future())).await;
+
+        let gone = answers.iter().filter(|answer| answer.status == 204).count();
+        let lost = answers.iter().filter(|answer| answer.status == 404).count();
+        assert_eq!((gone, lost), (1, 9));
+    }
+
+    #[tokio::test]
+    async fn does_not_find_another_persons() {
+        let world = World::new().await;
+        let (maya, omar) = (world.maya().await, world.omar().await);
+        let written = write(&maya, "Packing list").await;
+
+        omar.delete(&written.path).await.expect_problem(404, "not_found");
+
+        assert_eq!(maya.get(&written.path).await.expect(200).json(), written.note);
+    }
+}
+
+mod the_store_of_a_laptop {
+    use tests::{LocalDev, run};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn is_filled_with_notes_once() {
+        let place = tempfile::tempdir().unwrap();
+        let data = place.path().to_str().unwrap();
+        for _ in 0..2 {
+            let outcome = run("local-dev", ["seed", "--data-dir", data], &[]).await;
+            assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        }
+
+        let laptop = LocalDev::start(place.path(), ["--data-dir", data]).await;
+
+        let body = json!({ "email": "maya@example.com", "password": "maya-likes-lighthouses" });
+        let answer = laptop.anonymous().post("/v1/sessions").json(body).await.expect(201);
+        let maya = laptop.anonymous().as_signed_in(answer.json());
+        let list = maya.get("/v1/notes").await.expect(200).json();
+        let expected = ["Call the harbour office", "Lighthouse opening hours", "Packing list"];
+        assert_eq!(titles(&list), expected);
+    }
+}
