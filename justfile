@@ -47,9 +47,9 @@ deny:
 measure *figures:
     .ci/measure {{ figures }}
 
-# The tests, with 16,384 cases for each property
-long:
-    PROPTEST_CASES=16384 cargo test --workspace
+# The longer suites at full size, or some of them: just long properties fuzz
+long *suites:
+    .ci/long {{ suites }}
 
 # How fast it starts, how large it is, and whatever the crates measure themselves
 bench:

@@ -25,13 +25,26 @@ pub fn program(name: &str) -> &'static Path {
     PROGRAMS.get(name).unwrap_or_else(|| panic!("the workspace has no program {name}"))
 }
 
+/// `LANDLINE_PROFILE=release` tests the functions as they are shipped.
 fn build() -> BTreeMap<String, PathBuf> {
-    // `LANDLINE_PROFILE=release` tests the programs as they are shipped.
-    let profile = std::env::var("LANDLINE_PROFILE").unwrap_or_else(|_| "dev".to_owned());
+    let functions = ["--bin", "api", "--example", "panicking"];
     // The features of the whole workspace, so that nothing is compiled a second time for this.
+    let whole = ["--workspace", "--bin", "local-dev"];
+    match std::env::var("LANDLINE_PROFILE") {
+        Err(_) => cargo_build(&[&whole[..], &functions].concat()),
+        Ok(profile) => {
+            let mut programs = cargo_build(&whole);
+            let shipped = ["--package", "api", "--profile", profile.as_str()];
+            programs.extend(cargo_build(&[&shipped[..], &functions].concat()));
+            programs
+        }
+    }
+}
+
+fn cargo_build(arguments: &[&str]) -> BTreeMap<String, PathBuf> {
     let built = std::process::Command::new(env!("CARGO"))
-        .args(["build", "--workspace", "--bin", "api", "--bin", "local-dev"])
-        .args(["--example", "panicking", "--profile", &profile, "--message-format", "json"])
+        .args(["build", "--message-format", "json"])
+        .args(arguments)
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .stderr(Stdio::inherit())
         .output()

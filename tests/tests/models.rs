@@ -187,7 +187,9 @@ mod every_request_model {
     #[test]
     fn agrees_with_its_schema_on_values_made_of_edges_and_chance() {
         for model in Model::all() {
-            let config = Config { cases: 64, failure_persistence: None, ..Config::default() };
+            let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+            let cases = cases.unwrap_or(64);
+            let config = Config { cases, failure_persistence: None, ..Config::default() };
             let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
             let mut runner = TestRunner::new_with_rng(config, rng);
 
