@@ -22,6 +22,7 @@ async fn get_panic() -> Result<Json<Nothing>> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::result::Result<(), Error> {
     tracing_subscriber::fmt().json().init();
+    api::log_panics();
     let settings = Settings::from_env(|name| std::env::var(name).ok())?;
     let mut modules = api::route_table();
     modules.push(Module::new("canary").public(endpoints![get_panic]));

@@ -1,5 +1,4 @@
 use std::{
-    any::Any,
     panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
@@ -146,19 +145,21 @@ async fn refuse(mut request: Request, next: Next) -> Response {
     }
 }
 
-/// A handler that panics answers 500, and the next request is served.
+/// A handler that panics answers 500, and the next request is served. What it panicked with may
+/// hold anything, a person's text too, so it is not kept; [`log_panics`] says where it was.
 async fn catch_panic(request: Request, next: Next) -> Response {
     match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
-        Err(panic) => Problem::internal(format!("panicked: {}", message(&*panic))).into_response(),
+        Err(_) => Problem::internal("the handler panicked").into_response(),
     }
 }
 
 /// Answering takes so long at most; the runtime needs the rest to hand the answer over.
 const HANDING_OVER: Duration = Duration::from_secs(1);
 
-/// A handler that is not done a second before the invocation ends is answered for. What it has
-/// half done is safe to do again: writes are conditional or happen together.
+/// A handler that is not done a second before the invocation ends is answered for. Its writes are
+/// conditional or happen together, so nothing is left half written; whether they have happened is
+/// not known, as with every answer that is lost.
 async fn keep_deadline(State(ambient): State<Ambient>, request: Request, next: Next) -> Response {
     let Some(Deadline(end)) = request.extensions().get().copied() else {
         return next.run(request).await;
@@ -169,9 +170,13 @@ async fn keep_deadline(State(ambient): State<Ambient>, request: Request, next: N
     })
 }
 
-fn message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("without a message")
+/// Log where a panic was, as a line like others, and not what it said: that may hold anything.
+/// For programs, before they start.
+pub fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        error!(place = place.as_deref().unwrap_or("-"), "panicked");
+    }));
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -188,7 +193,8 @@ async fn finish(State(ambient): State<Ambient>, request: Request, next: Next) ->
     let response = next.run(request).instrument(span.clone()).await;
     let _entered = span.enter();
     let mut response = write_out(response, &id);
-    info!(status = response.status().as_u16(), micros = began.elapsed().as_micros(), "answered");
+    let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    info!(status = response.status().as_u16(), micros, "answered");
     secure(response.headers_mut());
     let value = HeaderValue::try_from(id).expect("checked to be visible ASCII");
     response.headers_mut().insert(REQUEST_ID, value);

@@ -7,6 +7,8 @@
 //! 1. The entity in `models/src/entities/reminders.rs`.
 //! 2. `modules/reminders.rs` with `pub fn module() -> Module`, then the handlers in URL order.
 //! 3. A line in `modules/mod.rs`.
+//!
+//! And its tests, in the file of the same name in `tests/tests/`.
 
 mod app;
 pub mod edge;
@@ -15,7 +17,7 @@ pub mod modules;
 pub mod platform;
 mod settings;
 
-pub use app::{App, Services};
+pub use app::{App, Services, log_panics};
 pub use settings::{Settings, SettingsError, Web, log_filter};
 
 use http::Module;

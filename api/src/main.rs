@@ -18,8 +18,9 @@ fn main() -> ExitCode {
     // A filter that cannot be read is among the settings' problems, told with the others.
     let filter = api::log_filter(variable("LANDLINE_LOG").as_deref());
     let filter = filter.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
-    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true);
+    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_span_list(false);
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
+    api::log_panics();
     match start() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

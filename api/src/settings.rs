@@ -3,7 +3,7 @@ use std::fmt;
 use auth::SigningKey;
 use http::HeaderValue;
 use models::store::{Connection, Credentials};
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
 /// Everything that differs between one deployment and another.
 #[derive(Clone)]
@@ -76,10 +76,15 @@ impl Settings {
     }
 }
 
-/// What `LANDLINE_LOG` lets into the log: `info`, or targets such as `info,aws_smithy_runtime=debug`.
-/// `info` where nothing is said, nothing where it is not a filter.
+/// What `LANDLINE_LOG` lets into the log: `info`, or targets such as `info,api=debug`. `info` where
+/// nothing is said, nothing where it is not a filter. Nor is `trace` one: at that level the SDK and
+/// the runtime log whole requests and answers, with passwords and tokens.
 pub fn log_filter(text: Option<&str>) -> Option<Targets> {
-    text.filter(|text| !text.trim().is_empty()).unwrap_or("info").parse().ok()
+    let text = text.filter(|text| !text.trim().is_empty()).unwrap_or("info");
+    let filter: Targets = text.parse().ok()?;
+    let quiet = filter.iter().all(|(_, level)| level < LevelFilter::TRACE)
+        && filter.default_level().is_none_or(|level| level < LevelFilter::TRACE);
+    quiet.then_some(filter)
 }
 
 struct Environment<F> {
@@ -139,9 +144,16 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
     fn base_path(&mut self) -> String {
         let name = "LANDLINE_BASE_PATH";
         let path = self.optional(name).unwrap_or_default();
-        if !path.is_empty() && (!path.starts_with('/') || path.ends_with('/')) {
-            self.problems
-                .push(format!("{name} is not a path such as /api, without a slash at its end"));
+        let plain = |segment: &str| {
+            let mut bytes = segment.bytes();
+            !segment.is_empty()
+                && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        };
+        let plain = path.strip_prefix('/').is_some_and(|path| path.split('/').all(plain));
+        if !path.is_empty() && !plain {
+            self.problems.push(format!(
+                "{name} is not a path such as /api, of letters, digits, `-` and `_`"
+            ));
         }
         path
     }
@@ -149,7 +161,9 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
     fn check_log(&mut self) {
         let name = "LANDLINE_LOG";
         if log_filter(self.optional(name).as_deref()).is_none() {
-            self.problems.push(format!("{name} is not a filter such as info or info,api=debug"));
+            self.problems.push(format!(
+                "{name} is not a filter such as info or info,api=debug; trace would log secrets"
+            ));
         }
     }
 

@@ -12,7 +12,7 @@ use crate::{Caller, Error, Settings, TokenError};
 /// How long an access token is good: as short as leaves a phone alone for a while.
 const LIFETIME: Duration = Duration::from_secs(15 * 60);
 
-/// How far the clocks of two machines may be apart.
+/// How far the clocks of two machines may be apart when a token begins.
 const LEEWAY: Duration = Duration::from_secs(30);
 
 /// The media type of access tokens (RFC 9068, section 2.1).
@@ -28,7 +28,7 @@ pub struct Tokens {
     pub expires_in: Duration,
 }
 
-/// The claims of an access token (RFC 9068, section 2.2). All required, none optional.
+/// The claims of an access token (RFC 9068, section 2.2).
 #[derive(Serialize, Deserialize)]
 struct Claims {
     iss: String,
@@ -38,6 +38,9 @@ struct Claims {
     jti: Id,
     iat: i64,
     exp: i64,
+    /// We never write it; a token that has it must keep to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
 }
 
 /// Signs access tokens and checks them.
@@ -66,6 +69,7 @@ impl Issuer {
             jti: self.ambient.new_id(),
             iat: now.unix_seconds(),
             exp: now.plus(LIFETIME).unix_seconds(),
+            nbf: None,
         };
         let key = &self.settings.signing_key;
         let mut header = Header::new(Algorithm::ES256);
@@ -105,14 +109,15 @@ impl Issuer {
 
     fn check_claims(&self, claims: &Claims) -> Result<(), TokenError> {
         let now = self.ambient.now();
-        let issued = Timestamp::from_unix_millis(claims.iat.saturating_mul(1000));
-        let expires = Timestamp::from_unix_millis(claims.exp.saturating_mul(1000));
+        let instant = |seconds: i64| Timestamp::from_unix_millis(seconds.saturating_mul(1000));
+        let begins = instant(claims.iat.max(claims.nbf.unwrap_or(0)));
         if claims.iss != self.settings.issuer
             || claims.aud != self.settings.audience
-            || now.plus(LEEWAY) < issued
+            || now.plus(LEEWAY) < begins
         {
             return Err(TokenError::Invalid);
         }
-        if expires.plus(LEEWAY) <= now { Err(TokenError::Expired) } else { Ok(()) }
+        // No leeway at the end: issuer and verifier are the same.
+        if instant(claims.exp) <= now { Err(TokenError::Expired) } else { Ok(()) }
     }
 }

@@ -5,18 +5,19 @@ use utoipa::{
     PartialSchema, ToSchema,
     openapi::{ObjectBuilder, RefOr, Schema, SchemaFormat, schema::Type},
 };
-use uuid::{Builder, Uuid};
+use uuid::{Builder, Uuid, fmt::Hyphenated};
 
 use crate::Timestamp;
 
 /// The id of anything: a UUID of version 7 (RFC 9562), so ids sort by the time of their making.
-/// Written in lower case with hyphens; any other spelling of the same id is not an id.
+/// Written in lower case with hyphens. Read in any case, since some clients write UUIDs in upper
+/// case; without hyphens or in braces it is not an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(Uuid);
 
-/// The text is not an [`Id`] in its one spelling.
+/// The text is not an [`Id`].
 #[derive(Debug, thiserror::Error)]
-#[error("must be a UUID in lower case with hyphens")]
+#[error("must be a UUID with hyphens")]
 pub struct InvalidId;
 
 impl Id {
@@ -46,9 +47,8 @@ impl FromStr for Id {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let id = Self(Uuid::try_parse(text).map_err(|_| InvalidId)?);
-        // One spelling only: the same resource never has two URLs.
-        if id.to_string() == text { Ok(id) } else { Err(InvalidId) }
+        let id = Uuid::try_parse(text).map_err(|_| InvalidId)?;
+        if text.len() == Hyphenated::LENGTH { Ok(Self(id)) } else { Err(InvalidId) }
     }
 }
 
@@ -81,12 +81,13 @@ mod tests {
     use super::Id;
 
     #[test]
-    fn has_one_spelling() {
+    fn is_read_in_any_case_and_written_in_one() {
         let text = "019ab3c5-7a10-7c3e-9d4f-2b8e6a1f0c5d";
-        assert_eq!(text.parse::<Id>().unwrap().to_string(), text);
+        for spelling in [text, &text.to_uppercase()] {
+            assert_eq!(spelling.parse::<Id>().unwrap().to_string(), text);
+        }
 
         for other in [
-            "019AB3C5-7A10-7C3E-9D4F-2B8E6A1F0C5D",
             "019ab3c57a107c3e9d4f2b8e6a1f0c5d",
             "{019ab3c5-7a10-7c3e-9d4f-2b8e6a1f0c5d}",
             "urn:uuid:019ab3c5-7a10-7c3e-9d4f-2b8e6a1f0c5d",

@@ -58,7 +58,7 @@ fn problems(guard: Guard, description: &Description) -> Vec<Code> {
         codes.extend([Code::TokenMissing, Code::TokenExpired, Code::TokenInvalid]);
     }
     if description.request_body.is_some() {
-        codes.extend([Code::MalformedJson, Code::ContentTooLarge]);
+        codes.extend([Code::MalformedJson, Code::ContentTooLarge, Code::Conflict]);
         codes.extend([Code::UnsupportedMediaType, Code::ValidationFailed]);
     }
     let takes = |place| description.parameters.iter().any(|it| it.parameter_in == place);

@@ -276,8 +276,7 @@ mod get_account {
         let world = World::new().await;
         let maya = world.maya().await;
 
-        // Fifteen minutes, and half a minute for clocks that differ.
-        world.advance(Duration::from_millis(930_000 - 1));
+        world.advance(Duration::from_millis(900_000 - 1));
         ask(&maya).await.expect(200);
         world.advance(Duration::from_millis(1));
         let answer = ask(&maya).await.expect_problem(401, "token_expired");

@@ -84,7 +84,8 @@ mod a_panic_in_the_built_function {
         assert_eq!(body(&answer)["code"], "internal_error");
         function.anonymous().get("/health").await.expect(200);
         let log = function.end().await;
-        assert!(log.contains("panicked: the canary sings"), "{log}");
+        assert!(log.contains("panicking.rs"), "the log says where: {log}");
+        assert!(!log.contains("canary sings"), "and not with what: {log}");
     }
 }
 

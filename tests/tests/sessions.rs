@@ -389,6 +389,16 @@ mod delete_current_session {
 mod delete_session {
     use super::*;
 
+    /// Swift writes UUIDs in upper case.
+    #[tokio::test]
+    async fn takes_an_id_in_upper_case() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+        let id = maya.signed_in["session"]["id"].as_str().expect("an id").to_uppercase();
+
+        maya.delete(format!("/v1/sessions/{id}")).await.expect(204);
+    }
+
     fn path(client: &Client) -> String {
         format!("/v1/sessions/{}", client.signed_in["session"]["id"].as_str().expect("an id"))
     }

@@ -106,7 +106,7 @@ impl Event {
         let mut event: Self = serde_json::from_str(payload).ok()?;
         let context = event.request_context.0.get_or_insert_default();
         let version = event.version.0.as_deref();
-        let multi_value = event.multi_value_headers.0.is_some();
+        let multi_value = event.multi_value_headers.0.as_ref().is_some_and(|map| !map.is_empty());
         let source = context.source(version, event.http_method.0.is_some(), multi_value)?;
         Some((source, event))
     }
@@ -128,7 +128,7 @@ impl Event {
         base_path: &str,
     ) -> Result<(), Problem> {
         let context = self.request_context.0.take().unwrap_or_default();
-        *request.headers_mut() = self.header_map();
+        *request.headers_mut() = self.header_map()?;
         let stage = context.stage_in_path(source).map(str::to_owned);
         let http = context.http.0.unwrap_or_default();
         let seen = http.source_ip.0.or(context.identity.0.unwrap_or_default().source_ip.0);
@@ -154,12 +154,13 @@ impl Event {
         base_path: &str,
     ) -> Result<Uri, Problem> {
         let path = self.raw_path.0.take().or(self.path.0.take()).unwrap_or_default();
+        let path = if path.is_empty() { "/".to_owned() } else { path };
         let encoding = match source {
             Source::HttpApi | Source::HttpApiV1 => Encoding::Decoded,
             _ => Encoding::Percent,
         };
-        let path =
-            path::normalise(path::below(path::below_stage(&path, stage), base_path), encoding)?;
+        let path = path::normalise(path::below_stage(&path, stage), encoding)?;
+        let path = path::below(&path, base_path).to_owned();
         let query = match source {
             Source::HttpApi | Source::FunctionUrl => self.raw_query_string.0.take(),
             _ => Some(self.joined_query(source)),
@@ -187,19 +188,29 @@ impl Event {
 
     /// One line a name, as the HTTP API has it, so that a handler finds the same from all sources:
     /// values are joined (RFC 9110, section 5.3), cookies with their own mark (RFC 6265bis).
-    fn header_map(&mut self) -> HeaderMap {
+    fn header_map(&mut self) -> Result<HeaderMap, Problem> {
         let multiple = std::mem::take(&mut self.multi_value_headers);
         let mut lines = BTreeMap::<String, String>::new();
         for (name, value) in pairs(multiple, std::mem::take(&mut self.headers)) {
             join(&mut lines, name.to_ascii_lowercase(), &value);
         }
-        for cookie in self.cookies.0.take().into_iter().flatten().filter_map(|cookie| cookie.0) {
-            join(&mut lines, COOKIE.as_str().to_owned(), &cookie);
+        // A function URL sends the list and the header too.
+        if let Some(cookies) = self.cookies.0.take() {
+            lines.remove(COOKIE.as_str());
+            for cookie in cookies.into_iter().filter_map(|cookie| cookie.0) {
+                join(&mut lines, COOKIE.as_str().to_owned(), &cookie);
+            }
         }
-        let named = |(name, value)| {
-            Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
-        };
-        lines.into_iter().filter_map(named).collect()
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::try_from(name), HeaderValue::try_from(value))
+            {
+                let kept = headers.try_append(name, value);
+                kept.map_err(|_| malformed("There are too many headers."))?;
+            }
+        }
+        Ok(headers)
     }
 
     fn decoded_body(&mut self) -> Result<Body, Problem> {

@@ -31,7 +31,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Lenient<T> {
 /// All pairs. Several values win over one: where a source sends both, the one is the last of the
 /// several.
 pub(super) fn pairs(multiple: Multiple, single: Single) -> Vec<(String, String)> {
-    let Some(multiple) = multiple.0 else {
+    let Some(multiple) = multiple.0.filter(|multiple| !multiple.is_empty()) else {
         let single = single.0.unwrap_or_default().into_iter();
         return single.filter_map(|(name, value)| Some((name, value.0?))).collect();
     };

@@ -38,6 +38,7 @@ impl App {
     pub async fn invoke(&self, event: LambdaEvent<Box<RawValue>>) -> Answer {
         let LambdaEvent { payload, context } = event;
         let Some((source, event)) = Event::read(payload.get()) else {
+            tracing::warn!("the event is not an HTTP request");
             return Answer::not_http();
         };
         let mut request = event.into_request(source, self.base_path());

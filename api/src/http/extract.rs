@@ -196,6 +196,7 @@ impl<T: PathParameters> Describe for Path<T> {
 impl<E: Entity> FromRequestParts<Services> for Owned<E> {
     type Rejection = Problem;
 
+    #[expect(clippy::disallowed_methods, reason = "this is where it becomes the caller's")]
     async fn from_request_parts(parts: &mut Parts, services: &Services) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, services).await?;
         Ok(Self::new(services.store.clone(), caller.account))

@@ -189,8 +189,8 @@ impl IntoResponse for Problem {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         // RFC 6750, section 3: no error code when there was no token.
         let challenge = match self.0.code {
-            Code::TokenMissing => Some("Bearer"),
             Code::TokenExpired | Code::TokenInvalid => Some("Bearer error=\"invalid_token\""),
+            code if code.status == StatusCode::UNAUTHORIZED => Some("Bearer"),
             _ => None,
         };
         if let Some(challenge) = challenge {
@@ -208,9 +208,9 @@ impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
         use store::Error;
         match error {
-            Error::Conflict { .. } => Self::new(Code::Conflict, "Read it again and try again."),
+            Error::Conflict { .. } => Self::new(Code::Conflict, "Look at it again and try again."),
             Error::InvalidCursor => Self::new(Code::CursorInvalid, "Begin at the first page."),
-            Error::Unreadable { .. } => Self::internal(error),
+            Error::Unreadable { .. } | Error::ForeignOwner { .. } => Self::internal(error),
             Error::Unavailable(_) => {
                 Self::new(Code::Unavailable, "Try again in a moment.").caused_by(error)
             }

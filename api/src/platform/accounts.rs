@@ -32,14 +32,18 @@ pub async fn create_account(
 }
 
 /// Get the caller's account.
-#[utoipa::path(get, path = "/v1/account")]
+#[utoipa::path(get, path = "/v1/account", responses(
+    (status = 401, description = "`session_revoked`: the account is gone."),
+))]
 pub async fn get_account(accounts: Owned<Account>) -> Result<Json<AccountView>> {
     let account = accounts.own().await?;
     account.map(|account| Json(account.into())).ok_or_else(gone)
 }
 
 /// Change the caller's account.
-#[utoipa::path(patch, path = "/v1/account")]
+#[utoipa::path(patch, path = "/v1/account", responses(
+    (status = 401, description = "`session_revoked`: the account is gone."),
+))]
 pub async fn update_account(
     accounts: Owned<Account>,
     Json(request): Json<UpdateAccount>,

@@ -169,12 +169,13 @@ impl Accounts {
     }
 
     /// The account that holds this address, in any case.
+    #[expect(clippy::disallowed_methods, reason = "nobody is signed in yet")]
     pub async fn find_by_email(&self, email: &str) -> Result<Option<Account>, Error> {
         let claim = Key::unique::<EmailClaim>(&comparable(email));
-        match self.0.get::<EmailClaim>(claim).await? {
-            Some(claim) => Owned::new(self.0.clone(), claim.account_id).own().await,
-            None => Ok(None),
-        }
+        let claim = self.0.get::<EmailClaim>(claim).await?;
+        // Nobody's account is looked for all the same: how long it takes shall not tell.
+        let id = claim.map_or_else(|| self.0.ambient().new_id(), |claim| claim.account_id);
+        Owned::new(self.0.clone(), id).own().await
     }
 }
 

@@ -4,7 +4,10 @@ use super::Key;
 use crate::Timestamp;
 
 /// What is kept as one item. Its fields become the item's attributes by serde; `pk`, `sk`,
-/// `kind` and `ttl` are added by the store and are not names for fields.
+/// `kind`, `ttl` and `writeId` are added by the store and are not names for fields.
+///
+/// # Panics
+/// Writing one with a field of such a name, or without a `version`.
 pub trait Entity: Serialize + DeserializeOwned + Send + Sync {
     /// The kind's name, `NOTE`; also the prefix of its sort keys.
     const KIND: &'static str;
@@ -12,7 +15,7 @@ pub trait Entity: Serialize + DeserializeOwned + Send + Sync {
     /// Where the item lives.
     fn key(&self) -> Key;
 
-    /// The number of the item's last write, from 1. The store counts it and refuses a write that
+    /// The number of the item's last write, from 1, kept as `version`. The store counts it and refuses a write that
     /// was made from an older one.
     fn version_mut(&mut self) -> &mut u64;
 

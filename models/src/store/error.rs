@@ -1,4 +1,4 @@
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 /// Why the store did not do it. Nothing in here may be shown to a client but the variant.
 #[derive(Debug, thiserror::Error)]
@@ -22,30 +22,34 @@ pub enum Error {
         /// The first attribute that does not fit, or `.` when one is missing.
         field: String,
     },
+    /// The entity says another owner than the repository it was given to.
+    #[error("a {kind} of somebody else was to be written")]
+    ForeignOwner {
+        /// The entity's kind.
+        kind: &'static str,
+    },
     /// Throttled, out of time, not reachable, denied: whether the write happened is unknown.
     #[error("the table did not answer: {0}")]
     Unavailable(String),
 }
 
 impl Error {
-    /// The answer to a conditional write of one item.
-    pub(super) fn of_condition<E, R>(error: &SdkError<E, R>) -> Self
+    /// An answer of the SDK that no operation gives a meaning of its own. Told by its `Display`
+    /// and code alone: its `Debug` holds the answer, and with it whatever was stored.
+    pub(super) fn unavailable<E, R>(error: &SdkError<E, R>) -> Self
     where
         E: std::error::Error + ProvideErrorMetadata + 'static,
         R: std::fmt::Debug,
     {
-        match error.code() {
-            Some("ConditionalCheckFailedException") => Self::Conflict { write: 0 },
-            _ => Self::unavailable(error),
+        let mut text = error.to_string();
+        let mut source = std::error::Error::source(error);
+        while let Some(cause) = source {
+            text += &format!(": {cause}");
+            source = cause.source();
         }
-    }
-
-    /// An answer of the SDK that no operation gives a meaning of its own.
-    pub(super) fn unavailable<E, R>(error: &SdkError<E, R>) -> Self
-    where
-        E: std::error::Error + 'static,
-        R: std::fmt::Debug,
-    {
-        Self::Unavailable(DisplayErrorContext(error).to_string())
+        if let Some(code) = error.code() {
+            text += &format!(" ({code})");
+        }
+        Self::Unavailable(text)
     }
 }

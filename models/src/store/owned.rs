@@ -1,6 +1,6 @@
 use std::{fmt, marker::PhantomData};
 
-use super::{Entity, Error, Key, Listing, Page, Store};
+use super::{Entity, Error, Key, Listing, Page, Store, key::owner_partition};
 use crate::{Ambient, Id};
 
 /// How many items a page has where nothing is asked for.
@@ -21,7 +21,7 @@ impl<E> fmt::Debug for Owned<E> {
 }
 
 impl<E: Entity> Owned<E> {
-    /// What this person owns.
+    /// What this person owns. A handler gets the caller's by naming `Owned<E>` in its signature.
     pub fn new(store: Store, owner: Id) -> Self {
         Self { store, owner, entity: PhantomData }
     }
@@ -43,6 +43,7 @@ impl<E: Entity> Owned<E> {
 
     /// Keep a new one. [`Error::Conflict`] when there is one of its id.
     pub async fn keep(&self, entity: &mut E) -> Result<(), Error> {
+        self.check_owner(entity)?;
         self.store.create(entity).await
     }
 
@@ -54,6 +55,7 @@ impl<E: Entity> Owned<E> {
 
     /// Write one back. [`Error::Conflict`] when it has changed, or gone, since it was read.
     pub async fn replace(&self, entity: &mut E) -> Result<(), Error> {
+        self.check_owner(entity)?;
         self.store.replace(entity).await
     }
 
@@ -70,8 +72,13 @@ impl<E: Entity> Owned<E> {
         cursor: Option<&str>,
         containing: Option<(&str, &str)>,
     ) -> Result<Page<E>, Error> {
-        let limit = limit.map_or(PAGE, |limit| limit as usize);
+        let limit = limit.map_or(PAGE, |limit| limit.max(1) as usize);
         self.store.list(&Listing { owner: self.owner, limit, cursor, containing }).await
+    }
+
+    fn check_owner(&self, entity: &E) -> Result<(), Error> {
+        let ours = entity.key().partition == owner_partition(self.owner);
+        if ours { Ok(()) } else { Err(Error::ForeignOwner { kind: E::KIND }) }
     }
 
     fn key(&self, id: Id) -> Key {

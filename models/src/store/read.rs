@@ -8,6 +8,7 @@ use super::{
     page::Cursor,
     table::{PARTITION, SORT},
 };
+use crate::Timestamp;
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 
@@ -17,6 +18,58 @@ const CALLS_PER_PAGE: usize = 4;
 
 /// How many items one call of a filtered listing looks at.
 const FILTERED_READ: usize = 100;
+
+/// How many bytes of stored items a page holds. Written as JSON inside of an event's JSON, a byte
+/// becomes seven at the most, and a load balancer takes answers of 1 MB.
+const PAGE_BYTES: usize = 128 * 1024;
+
+/// The items of a page so far.
+struct Gathered<E> {
+    found: Vec<E>,
+    /// The sort key of the last one.
+    last: Option<String>,
+    room: usize,
+}
+
+impl<E: Entity> Gathered<E> {
+    /// Take an item in. False when it belongs to the next page.
+    fn take(&mut self, item: Item, limit: usize, now: Timestamp) -> bool {
+        let size = item.iter().map(|(name, value)| name.len() + size(value)).sum::<usize>();
+        let sort = sort_key(&item).map(str::to_owned);
+        let entity = match read::<E>(item) {
+            Ok(entity) if is_alive(&entity, now) => entity,
+            Ok(_) => return true,
+            Err(error) => {
+                tracing::error!(sort, %error, "left out of a page");
+                return true;
+            }
+        };
+        if self.found.len() >= limit || (size > self.room && !self.found.is_empty()) {
+            return false;
+        }
+        self.room = self.room.saturating_sub(size);
+        self.last = sort;
+        self.found.push(entity);
+        true
+    }
+}
+
+/// About what DynamoDB counts for a value.
+fn size(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => text.len(),
+        AttributeValue::B(bytes) => bytes.as_ref().len(),
+        AttributeValue::L(items) => items.iter().map(|item| 1 + size(item)).sum(),
+        AttributeValue::M(fields) => {
+            fields.iter().map(|(name, value)| 1 + name.len() + size(value)).sum()
+        }
+        _ => 1,
+    }
+}
+
+fn is_alive<E: Entity>(entity: &E, now: Timestamp) -> bool {
+    entity.expires_at().is_none_or(|end| now < end)
+}
 
 impl Store {
     /// The item at `key`, as of all writes acknowledged before.
@@ -31,39 +84,32 @@ impl Store {
             .send()
             .await
             .map_err(|error| Error::unavailable(&error))?;
-        Ok(answer.item.map(read).transpose()?.filter(|entity| self.is_alive(entity)))
+        let now = self.0.ambient.now();
+        Ok(answer.item.map(read).transpose()?.filter(|entity| is_alive(entity, now)))
     }
 
-    /// One page of what a person owns, newest first.
+    /// One page of what a person owns, newest first. Ends early when its items are large. An item
+    /// that cannot be read is left out and logged: it shall not take the others along.
     pub async fn list<E: Entity>(&self, listing: &Listing<'_>) -> Result<Page<E>, Error> {
         let now = self.0.ambient.now();
         let mut start =
             listing.cursor.map(|cursor| Cursor::open(cursor, E::KIND, listing, now)).transpose()?;
-        let mut found: Vec<(String, E)> = Vec::new();
+        let mut page = Gathered { found: Vec::new(), last: None, room: PAGE_BYTES };
         for _ in 0..CALLS_PER_PAGE {
             // One more than asked for tells whether there is a next page without another call.
-            let wanted = listing.limit + 1 - found.len();
+            let wanted = listing.limit + 1 - page.found.len();
             let (items, last) = self.query::<E>(listing, wanted, start).await?;
-            for item in items {
-                let sort = sort_key(&item).unwrap_or_default().to_owned();
-                let entity = read(item)?;
-                if self.is_alive(&entity) {
-                    found.push((sort, entity));
-                }
-            }
             start = last;
-            if found.len() > listing.limit || start.is_none() {
+            if !items.into_iter().all(|item| page.take(item, listing.limit, now)) {
+                start = page.last;
+                break;
+            }
+            if start.is_none() {
                 break;
             }
         }
-        if found.len() > listing.limit {
-            found.truncate(listing.limit);
-            start = found.last().map(|(sort, _)| sort.clone());
-        }
-        Ok(Page {
-            next_cursor: start.map(|sort| Cursor::seal(E::KIND, listing, &sort, now)),
-            items: found.into_iter().map(|(_, entity)| entity).collect(),
-        })
+        let next_cursor = start.map(|sort| Cursor::seal(E::KIND, listing, &sort, now));
+        Ok(Page { items: page.found, next_cursor })
     }
 
     /// One call: the items, and the sort key after which more may follow.
@@ -101,10 +147,6 @@ impl Store {
         let answer = query.send().await.map_err(|error| Error::unavailable(&error))?;
         let last = answer.last_evaluated_key.as_ref().and_then(sort_key).map(str::to_owned);
         Ok((answer.items.unwrap_or_default(), last))
-    }
-
-    fn is_alive<E: Entity>(&self, entity: &E) -> bool {
-        entity.expires_at().is_none_or(|end| self.0.ambient.now() < end)
     }
 }
 

@@ -11,6 +11,10 @@ pub(super) const SORT: &str = "sk";
 pub(super) const TTL: &str = "ttl";
 pub(super) const KIND: &str = "kind";
 
+/// An entity's own field, counted by the store, and the mark by which a write knows itself again.
+pub(super) const VERSION: &str = "version";
+pub(super) const WRITE_ID: &str = "writeId";
+
 impl Store {
     /// Create the table if it is missing. For laptops and tests: in the cloud the deployment's
     /// template makes it, and the function's role may not.

@@ -2,14 +2,17 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::{
     error::SdkError,
-    operation::transact_write_items::TransactWriteItemsError,
-    types::{AttributeValue, Delete, Put, TransactWriteItem},
+    operation::{put_item::PutItemError, transact_write_items::TransactWriteItemsError},
+    primitives::Blob,
+    types::{
+        AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem,
+    },
 };
 
 use super::{
     Entity, Error, Key, Store,
     read::Item,
-    table::{KIND, PARTITION, TTL},
+    table::{KIND, PARTITION, SORT, TTL, VERSION, WRITE_ID},
 };
 
 /// How often a write that lost a race to another one is made anew.
@@ -102,31 +105,47 @@ impl Store {
     }
 
     /// Do all writes of the set or none. [`Error::Conflict`] names the first that lost.
+    ///
+    /// The SDK sends a write again when its answer was lost, and so may meet what it has written
+    /// itself. A transaction carries a token by which DynamoDB knows it again; an item carries a
+    /// `writeId`. A lone delete leaves no item behind, so it goes as a transaction.
     pub async fn write(&self, set: WriteSet) -> Result<(), Error> {
         let mut writes = set.writes;
-        match writes.len() {
-            0 => Ok(()),
-            1 => self.write_one(writes.remove(0)).await,
+        match &writes[..] {
+            [] => Ok(()),
+            [Write::Create(_) | Write::Replace { .. }] => self.put(writes.remove(0)).await,
             _ => self.write_together(writes).await,
         }
     }
 
-    async fn write_one(&self, write: Write) -> Result<(), Error> {
+    async fn put(&self, write: Write) -> Result<(), Error> {
         let Condition { expression, names, values } = write.condition();
-        match write {
-            Write::Create(item) | Write::Replace { item, .. } => {
-                let put = self.0.client.put_item().table_name(&self.0.table).set_item(Some(item));
-                let put = put.condition_expression(expression);
-                let put = put.set_expression_attribute_names(Some(names));
-                let put = put.set_expression_attribute_values(values);
-                put.send().await.map(drop).map_err(|error| Error::of_condition(&error))
+        let (Write::Create(item) | Write::Replace { item, .. }) = write else { return Ok(()) };
+        let write_id = AttributeValue::B(Blob::new(self.0.ambient.random::<12>()));
+        let put = self.0.client.put_item().table_name(&self.0.table).set_item(Some(item));
+        let put = put.item(WRITE_ID, write_id.clone());
+        let put = put.condition_expression(expression);
+        let put = put.set_expression_attribute_names(Some(names));
+        let put = put.set_expression_attribute_values(values);
+        let put = put.return_values_on_condition_check_failure(AllOld);
+        let mut attempt = 0;
+        loop {
+            let Err(error) = put.clone().send().await else { return Ok(()) };
+            match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(failed)) => {
+                    let there = failed.item().and_then(|item| item.get(WRITE_ID));
+                    return if there == Some(&write_id) {
+                        Ok(())
+                    } else {
+                        Err(Error::Conflict { write: 0 })
+                    };
+                }
+                Some(PutItemError::TransactionConflictException(_)) if attempt < ATTEMPTS => {
+                    self.back_off(attempt).await;
+                }
+                _ => return Err(Error::unavailable(&error)),
             }
-            Write::Delete(key) => {
-                let delete = self.0.client.delete_item().table_name(&self.0.table);
-                let delete = delete.set_key(Some(key.into())).condition_expression(expression);
-                let delete = delete.set_expression_attribute_names(Some(names));
-                delete.send().await.map(drop).map_err(|error| Error::of_condition(&error))
-            }
+            attempt += 1;
         }
     }
 
@@ -202,7 +221,7 @@ impl Write {
             Self::Replace { read_version, .. } => {
                 let read = AttributeValue::N(read_version.to_string());
                 let values = Item::from([(":read".to_owned(), read)]);
-                ("#version = :read", "#version", "version", Some(values))
+                ("#version = :read", "#version", VERSION, Some(values))
             }
         };
         let names = [(name.to_owned(), value.to_owned())].into();
@@ -240,6 +259,10 @@ impl Write {
 fn to_item<E: Entity>(entity: &E) -> Item {
     let mut item: Item = serde_dynamo::to_item(entity)
         .expect("an entity is a struct with string keys, which always has the shape of an item");
+    for name in [PARTITION, SORT, KIND, TTL, WRITE_ID] {
+        assert!(!item.contains_key(name), "{}: `{name}` is the store's own name", E::KIND);
+    }
+    assert!(item.contains_key(VERSION), "{}: the version is kept as `{VERSION}`", E::KIND);
     item.extend(Item::from(entity.key()));
     item.insert(KIND.to_owned(), AttributeValue::S(E::KIND.to_owned()));
     if let Some(end) = entity.expires_at() {
