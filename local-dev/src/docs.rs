@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, OnceLock},
 };
 
 use axum::{
@@ -26,25 +26,29 @@ static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
         .display_operation_id(true);
     Arc::new(config)
 });
-/// Built when it is first asked for; when declarations contradict each other, the sentence that
-/// says how.
-static SPEC: LazyLock<Result<String, String>> =
-    LazyLock::new(|| openapi::json().map_err(|contradiction| contradiction.to_string()));
 
-/// `/docs` and `/openapi.json`.
-pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+/// `/docs` and `/openapi.json`, of an API whose paths begin with `base`.
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>(base: String) -> Router<S> {
+    // Built when it is first asked for.
+    let json = Arc::new(OnceLock::new());
     Router::new()
-        .route("/openapi.json", get(spec))
+        .route("/openapi.json", get(async move || spec(json.get_or_init(|| document(&base)))))
         // The page names its scripts relative to itself.
         .route("/docs", get(async || Redirect::temporary("/docs/")))
         .route("/docs/", get(async || page("")))
         .route("/docs/{*file}", get(async |Path(file): Path<String>| page(&file)))
 }
 
-async fn spec() -> Response {
-    match &*SPEC {
-        Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json.as_str()).into_response(),
-        Err(why) => (StatusCode::INTERNAL_SERVER_ERROR, why.as_str()).into_response(),
+/// When declarations contradict each other, the sentence that says how.
+fn document(base: &str) -> Result<String, String> {
+    let json = if base.is_empty() { openapi::json() } else { openapi::json_below(base) };
+    json.map_err(|contradiction| contradiction.to_string())
+}
+
+fn spec(document: &Result<String, String>) -> Response {
+    match document {
+        Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json.clone()).into_response(),
+        Err(why) => (StatusCode::INTERNAL_SERVER_ERROR, why.clone()).into_response(),
     }
 }
 

@@ -48,7 +48,7 @@ async fn serve_one(listener: TcpListener, router: Router, mut stopped: watch::Re
 }
 
 fn router(gateway: Gateway) -> Router {
-    docs::routes().fallback(forward).with_state(gateway)
+    docs::routes(gateway.base()).fallback(forward).with_state(gateway)
 }
 
 async fn forward(

@@ -21,6 +21,9 @@ pub enum Contradiction {
     /// Two types of one name; the document would keep one of them.
     #[error("two different schemas are named {0}")]
     Schema(String),
+    /// Two entities of one kind; each would list the other's items.
+    #[error("two entities are of the kind {0}")]
+    Kind(&'static str),
     /// Two handlers of one method and path.
     #[error("{0} has the method and path of another handler")]
     Route(String),
@@ -74,6 +77,7 @@ fn info() -> utoipa::openapi::Info {
 #[derive(Default)]
 struct Parts {
     ids: BTreeSet<String>,
+    kinds: BTreeMap<&'static str, &'static str>,
     paths: Paths,
     schemas: BTreeMap<String, RefOr<Schema>>,
 }
@@ -86,6 +90,11 @@ impl Parts {
         let id = operation.operation_id.clone().unwrap_or_default();
         if guard == Guard::Public && description.takes_caller {
             return Err(Contradiction::PublicCaller(id));
+        }
+        for (kind, entity) in std::mem::take(&mut description.kinds) {
+            if *self.kinds.entry(kind).or_insert(entity) != entity {
+                return Err(Contradiction::Kind(kind));
+            }
         }
         self.keep_schema(std::mem::take(&mut description.schemas))?;
         name_parameters(&endpoint.path, &mut description)

@@ -10,7 +10,7 @@ mod general;
 pub use build::{Contradiction, build};
 pub use check::{Stale, check};
 
-use utoipa::openapi::OpenApi;
+use utoipa::openapi::{OpenApi, Server};
 
 /// The app's document.
 ///
@@ -25,6 +25,19 @@ pub fn document() -> Result<OpenApi, Contradiction> {
 /// # Errors
 /// When declarations contradict each other.
 pub fn json() -> Result<String, Contradiction> {
-    let json = serde_json::to_string_pretty(&document()?);
-    Ok(json.expect("a document is plain data") + "\n")
+    Ok(pretty(&document()?))
+}
+
+/// The document for an API whose paths begin with `base`, such as `/prod`.
+///
+/// # Errors
+/// When declarations contradict each other.
+pub fn json_below(base: &str) -> Result<String, Contradiction> {
+    let mut document = document()?;
+    document.servers = Some(vec![Server::new(base)]);
+    Ok(pretty(&document))
+}
+
+fn pretty(document: &OpenApi) -> String {
+    serde_json::to_string_pretty(document).expect("a document is plain data") + "\n"
 }

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         Err(stale) => {
             eprintln!("{}", stale.difference);
             eprintln!("error: openapi/spec/openapi.json is not what the code says. Mend it with:");
-            eprintln!("  cargo run -p openapi > openapi/spec/openapi.json");
+            eprintln!("  .ci/spec --write");
             ExitCode::FAILURE
         }
     }

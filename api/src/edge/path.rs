@@ -93,7 +93,10 @@ pub(super) fn encode_query(text: &str) -> String {
 }
 
 pub(super) fn malformed() -> Problem {
-    Problem::new(Code::MalformedPath, "No resource has a path like this.")
+    Problem::new(
+        Code::MalformedPath,
+        "A path has no slash at its end, no empty or dot segment, and valid percent-encoding.",
+    )
 }
 
 #[cfg(test)]

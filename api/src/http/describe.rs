@@ -22,6 +22,8 @@ pub struct Description {
     pub responses: BTreeMap<String, Response>,
     /// Every schema that the above refer to.
     pub schemas: Vec<(String, RefOr<Schema>)>,
+    /// The kinds of things that the operation keeps, each with the type that is one.
+    pub kinds: Vec<(&'static str, &'static str)>,
     /// Whether the handler asks who is calling.
     pub takes_caller: bool,
     /// Decodes and validates a body as the handler's argument does.
@@ -79,6 +81,12 @@ pub trait Describe {
     fn describe(description: &mut Description);
 }
 
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an endpoint",
+    note = "it is async, and each of its arguments describes itself: Owned, Path, Query, Json, ..",
+    note = "a body is a `#[request]`, a query a `#[request(query)]`, an answer holds a `#[view]`",
+    note = "it gives a Result<Json<..>>, Result<Created<..>> or Result<NoContent> of `crate::http`"
+)]
 /// A handler whose arguments and answer describe its operation: the signature is the contract.
 pub trait Signature<Arguments> {
     /// Say what it takes and gives.

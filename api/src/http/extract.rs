@@ -4,7 +4,11 @@ use axum::{
     body::Body,
     extract::{FromRequest, FromRequestParts, RawPathParams, Request, State},
 };
-use http::{HeaderMap, header::CONTENT_TYPE, request::Parts};
+use http::{
+    HeaderMap,
+    header::{CONTENT_ENCODING, CONTENT_TYPE},
+    request::Parts,
+};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use models::{
     Id,
@@ -58,6 +62,9 @@ fn expect_json(headers: &HeaderMap) -> Result<(), Problem> {
         !name.eq_ignore_ascii_case("charset")
             || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
     });
+    if headers.contains_key(CONTENT_ENCODING) {
+        return Err(Problem::new(Code::UnsupportedMediaType, "Send the body uncompressed."));
+    }
     if json && utf8 {
         Ok(())
     } else {
@@ -203,8 +210,9 @@ impl<E: Entity> FromRequestParts<Services> for Owned<E> {
     }
 }
 
-impl<E> Describe for Owned<E> {
+impl<E: Entity> Describe for Owned<E> {
     fn describe(description: &mut Description) {
+        description.kinds.push((E::KIND, std::any::type_name::<E>()));
         Caller::describe(description);
     }
 }

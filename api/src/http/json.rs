@@ -16,10 +16,12 @@ pub(super) fn check_syntax(text: &[u8]) -> Result<(), String> {
         return Err("The body is empty.".to_owned());
     }
     let mut json = serde_json::Deserializer::from_slice(text);
-    Anything
-        .deserialize(&mut json)
-        .and_then(|()| json.end())
-        .map_err(|error| format!("The body is not well-formed: {error}."))
+    Anything.deserialize(&mut json).and_then(|()| json.end()).map_err(|error| {
+        match error.to_string() {
+            deep if deep.starts_with("recursion") => "It is nested deeper than 127 levels.".into(),
+            why => format!("The body is not well-formed: {why}."),
+        }
+    })
 }
 
 struct Anything;
@@ -101,7 +103,7 @@ mod tests {
             (b"{} x", "trailing characters"),
             (b"{\"a\":1,\"a\":2}", "a key stands twice"),
             (b"[{\"a\":{\"b\":1,\"b\":1}}]", "a key stands twice"),
-            (deep.as_bytes(), "recursion limit"),
+            (deep.as_bytes(), "nested deeper"),
             (b"1e999", "number out of range"),
             (b"\"\\ud800\"", "hex escape"),
             (b"\"\xff\"", "unicode"),

@@ -117,7 +117,7 @@ pub struct ProblemView {
     #[schema(examples("validation_failed"))]
     pub code: String,
     /// This problem, for people.
-    #[schema(examples("One field is not as it should be."))]
+    #[schema(examples("One value is not as it should be."))]
     pub detail: String,
     /// What the log has the request under.
     pub request_id: String,
@@ -210,7 +210,12 @@ impl From<store::Error> for Problem {
         match error {
             Error::Conflict { .. } => Self::new(Code::Conflict, "Look at it again and try again."),
             Error::InvalidCursor => Self::new(Code::CursorInvalid, "Begin at the first page."),
-            Error::Unreadable { .. } | Error::ForeignOwner { .. } => Self::internal(error),
+            Error::TooLarge => {
+                Self::new(Code::ContentTooLarge, "All of it together is more than can be kept.")
+            }
+            Error::Unreadable { .. } | Error::ForeignOwner { .. } | Error::Refused(_) => {
+                Self::internal(error)
+            }
             Error::Unavailable(_) => {
                 Self::new(Code::Unavailable, "Try again in a moment.").caused_by(error)
             }

@@ -79,18 +79,21 @@ impl Endpoint {
     /// the handler.
     ///
     /// # Panics
-    /// When the attribute names more than one method.
+    /// When the attribute names more than one method, or a path that does not start with a slash.
     pub fn new<P, H, T, A>(handler: H) -> Self
     where
         P: utoipa::Path,
-        H: Handler<T, Services> + Signature<A>,
+        H: Signature<A> + Handler<T, Services>,
         T: 'static,
     {
         let [method] = P::methods().try_into().unwrap_or_else(|methods: Vec<_>| {
             panic!("{}: an endpoint has one method, not {}", P::path(), methods.len())
         });
+        let path = P::path();
+        let name = std::any::type_name::<H>();
+        assert!(path.starts_with('/'), "{name}: the path `{path}` must start with a slash");
         Self {
-            path: P::path(),
+            path,
             operation: P::operation,
             describe: H::describe,
             handler: on(filter(&method), handler),

@@ -32,13 +32,32 @@ fn verdict(text: &str) -> (&'static str, String) {
             let names = expected.unwrap_or("one of the names in the spec");
             ("unknown_value", format!("must be {}", names.replace('`', "\"")))
         }
-        ("invalid", Some(expected)) => ("wrong_type", format!("must be {expected}")),
+        ("invalid", Some(expected)) => ("wrong_type", format!("must be {}", in_json(expected))),
         // What Rust says of numbers that are none, in a query string.
         ("invalid" | "number" | "cannot", _) => {
-            ("wrong_type", "must be a number of its range".to_owned())
+            ("wrong_type", "must be a whole number of its range".to_owned())
         }
         // Our own types say what they want and never what they were given.
         _ => ("wrong_format", text.to_owned()),
+    }
+}
+
+/// serde names some things as Rust does.
+fn in_json(expected: &str) -> &str {
+    match expected.split(' ').next() {
+        Some("struct" | "map") => "an object",
+        Some("enum" | "variant") => "one of the names in the spec",
+        Some("tuple" | "sequence") => "a list",
+        Some("unit") => "null",
+        Some("u8" | "u16" | "u32" | "u64" | "i8" | "i16" | "i32" | "i64") => {
+            "a whole number of its range"
+        }
+        Some("f32" | "f64") => "a number",
+        _ => match expected {
+            "a sequence" | "an array" => "a list",
+            "a map" => "an object",
+            _ => expected,
+        },
     }
 }
 

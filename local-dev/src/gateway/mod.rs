@@ -53,6 +53,11 @@ impl Gateway {
         Self { front: Arc::new(front.into()), ..self }
     }
 
+    /// What stands in front of every path: nothing, or a slash and the stage.
+    pub(crate) fn base(&self) -> String {
+        self.front.base()
+    }
+
     /// Answer one request.
     pub async fn forward(&self, request: Request<Body>, peer: SocketAddr) -> Response<Body> {
         let (parts, body) = request.into_parts();

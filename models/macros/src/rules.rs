@@ -42,9 +42,10 @@ impl Rules {
         field.attrs = others;
 
         let mut rules = Self::default();
-        let mut strict = false;
+        let (mut strict, mut bounded) = (false, false);
         for rule in parse(&ours)? {
             strict |= rule.path().is_ident("email");
+            bounded |= ["must_match", "custom"].iter().any(|name| rule.path().is_ident(name));
             let before = rules.schema.len();
             rules.add(&rule, shape, field)?;
             let (old, new) = rules.schema.split_at(before);
@@ -52,6 +53,12 @@ impl Rules {
                 let message = format!("an earlier rule of this field has set the schema's `{key}`");
                 return Err(Error::new_spanned(rule, message));
             }
+        }
+        bounded |= rules.schema.iter().any(|(key, _)| matches!(*key, "max_length" | "max_items"));
+        if matches!(shape, Shape::Text | Shape::List) && !bounded {
+            let message = "a text or list needs a bound, such as `#[validate(length(max = 1000))]`: \
+                           an item of the table holds 400 KB";
+            return Err(Error::new_spanned(&field.ty, message));
         }
         if shape == Shape::Text && !strict {
             rules.checks.push(quote!(crate::wire::no_nul(value)));

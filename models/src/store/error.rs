@@ -19,9 +19,15 @@ pub enum Error {
     Unreadable {
         /// The entity's kind.
         kind: &'static str,
-        /// The first attribute that does not fit, or `.` when one is missing.
+        /// The first attribute that does not fit, or the name of the one that is missing.
         field: String,
     },
+    /// The item has more than the 400 KB that DynamoDB takes.
+    #[error("the item is larger than an item may be")]
+    TooLarge,
+    /// DynamoDB takes no such request: a mistake of ours.
+    #[error("the table refused what it was asked: {0}")]
+    Refused(String),
     /// The entity says another owner than the repository it was given to.
     #[error("a {kind} of somebody else was to be written")]
     ForeignOwner {
@@ -50,6 +56,9 @@ impl Error {
         if let Some(code) = error.code() {
             text += &format!(" ({code})");
         }
-        Self::Unavailable(text)
+        match error.code() {
+            Some("ValidationException") => Self::Refused(text),
+            _ => Self::Unavailable(text),
+        }
     }
 }

@@ -47,8 +47,9 @@ impl<E: Entity> Owned<E> {
         self.store.create(entity).await
     }
 
-    /// Read one, change it and write it back; anew when another write came between. `None` when
-    /// there is none of this id.
+    /// Read one, change it and write it back; anew when another write came between. So `change` may
+    /// run more than once and takes nothing out of what it captures: let it clone the request.
+    /// `None` when there is none of this id.
     pub async fn change(&self, id: Id, change: impl FnMut(&mut E)) -> Result<Option<E>, Error> {
         self.store.update(self.key(id), change).await
     }

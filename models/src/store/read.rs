@@ -34,7 +34,7 @@ struct Gathered<E> {
 impl<E: Entity> Gathered<E> {
     /// Take an item in. False when it belongs to the next page.
     fn take(&mut self, item: Item, limit: usize, now: Timestamp) -> bool {
-        let size = item.iter().map(|(name, value)| name.len() + size(value)).sum::<usize>();
+        let size = item_size(&item);
         let sort = sort_key(&item).map(str::to_owned);
         let entity = match read::<E>(item) {
             Ok(entity) if is_alive(&entity, now) => entity,
@@ -54,15 +54,17 @@ impl<E: Entity> Gathered<E> {
     }
 }
 
-/// About what DynamoDB counts for a value.
+/// What DynamoDB counts for an item, or a little more.
+pub(super) fn item_size(item: &Item) -> usize {
+    item.iter().map(|(name, value)| name.len() + size(value)).sum()
+}
+
 fn size(value: &AttributeValue) -> usize {
     match value {
         AttributeValue::S(text) | AttributeValue::N(text) => text.len(),
         AttributeValue::B(bytes) => bytes.as_ref().len(),
-        AttributeValue::L(items) => items.iter().map(|item| 1 + size(item)).sum(),
-        AttributeValue::M(fields) => {
-            fields.iter().map(|(name, value)| 1 + name.len() + size(value)).sum()
-        }
+        AttributeValue::L(items) => 3 + items.iter().map(|item| 1 + size(item)).sum::<usize>(),
+        AttributeValue::M(fields) => 3 + fields.len() + item_size(fields),
         _ => 1,
     }
 }
@@ -157,7 +159,12 @@ fn sort_key(item: &Item) -> Option<&str> {
 fn read<E: Entity>(item: Item) -> Result<E, Error> {
     let item = serde_dynamo::AttributeValue::from(AttributeValue::M(item));
     serde_path_to_error::deserialize(serde_dynamo::Deserializer::from_attribute_value(item))
-        .map_err(|error| Error::Unreadable { kind: E::KIND, field: error.path().to_string() })
+        .map_err(|error| {
+            let missing = error.inner().to_string();
+            let missing = missing.strip_prefix("missing field ");
+            let field = missing.map_or_else(|| error.path().to_string(), str::to_owned);
+            Error::Unreadable { kind: E::KIND, field }
+        })
 }
 
 impl From<Key> for Item {

@@ -11,9 +11,12 @@ use aws_sdk_dynamodb::{
 
 use super::{
     Entity, Error, Key, Store,
-    read::Item,
+    read::{Item, item_size},
     table::{KIND, PARTITION, SORT, TTL, VERSION, WRITE_ID},
 };
+
+/// DynamoDB's limit for an item, names and values, less the room for the store's own attributes.
+const LARGEST_ITEM: usize = 400 * 1024 - 256;
 
 /// How often a write that lost a race to another one is made anew.
 const ATTEMPTS: u32 = 8;
@@ -111,6 +114,9 @@ impl Store {
     /// `writeId`. A lone delete leaves no item behind, so it goes as a transaction.
     pub async fn write(&self, set: WriteSet) -> Result<(), Error> {
         let mut writes = set.writes;
+        if writes.iter().any(|write| write.size() > LARGEST_ITEM) {
+            return Err(Error::TooLarge);
+        }
         match &writes[..] {
             [] => Ok(()),
             [Write::Create(_) | Write::Replace { .. }] => self.put(writes.remove(0)).await,
@@ -214,6 +220,13 @@ struct Condition {
 }
 
 impl Write {
+    fn size(&self) -> usize {
+        match self {
+            Self::Create(item) | Self::Replace { item, .. } => item_size(item),
+            Self::Delete(_) => 0,
+        }
+    }
+
     fn condition(&self) -> Condition {
         let (expression, name, value, values) = match self {
             Self::Create(_) => ("attribute_not_exists(#pk)", "#pk", PARTITION, None),

@@ -17,7 +17,8 @@ struct CreateTrip {
     /// Its name.
     #[validate(length(min = 1, max = 5))]
     title: String,
-    /// Text without rules of its own.
+    /// More about it.
+    #[validate(length(max = 1000))]
     note: Option<String>,
     /// Whom to tell.
     #[validate(email)]

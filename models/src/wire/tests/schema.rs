@@ -15,8 +15,8 @@ fn of_a_body_says_every_rule() {
                 "minLength": 1, "maxLength": 5, "pattern": TEXT,
             },
             "note": {
-                "type": "string", "description": "Text without rules of its own.",
-                "pattern": TEXT,
+                "type": "string", "description": "More about it.",
+                "maxLength": 1000, "pattern": TEXT,
             },
             "contactMail": {
                 "type": "string", "description": "Whom to tell.",
