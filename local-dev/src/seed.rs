@@ -64,7 +64,9 @@ const PEOPLE: [Person; 2] = [
 /// Why the store could not be filled.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SeedError {
-    #[error("{0} is registered already, with another password: sign in with that one, or empty the data directory with `reset`")]
+    #[error(
+        "{0} is registered already, with another password: sign in with that one, or empty the data directory with `reset`"
+    )]
     OtherPassword(&'static str),
     #[error("{method} {path} answered {status} while filling the store: {body}")]
     Unexpected { method: Method, path: &'static str, status: StatusCode, body: String },

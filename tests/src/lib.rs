@@ -29,6 +29,8 @@
 //!   `world.omar()`. `maya.post("/v1/reminders").json(json!({ .. })).await` gives an [`Answer`].
 //! - Every request carries `X-Request-Id: test`, so that problem documents can be compared whole.
 //!   Ids come from the answers: a literal would change with every draw from the seed before it.
+//! - [`Faults`]: what goes wrong between the app and its table, for a world that stands behind them
+//!   (`World::behind(&faults)`); also counts the calls. [`Log`]: what the app logs meanwhile.
 //! - [`Function`] and [`LocalDev`]: the built programs, for what can only be seen from outside.
 //!   They have clients of the same kind.
 //!
@@ -42,9 +44,11 @@ mod client;
 mod door;
 mod emulator;
 pub mod event;
+mod faults;
 mod fixtures;
 mod function;
 mod laptop;
+mod log;
 mod programs;
 pub mod samples;
 pub mod spec;
@@ -54,8 +58,10 @@ pub use answer::Answer;
 pub use client::{Client, Request};
 pub use door::Door;
 pub use emulator::{Emulator, Invocation};
+pub use faults::{Fault, Faults};
 pub use fixtures::aws_events;
 pub use function::Function;
 pub use laptop::LocalDev;
+pub use log::Log;
 pub use programs::{Outcome, program, run};
 pub use world::{Setup, World, signing_key};

@@ -14,7 +14,7 @@ use models::{
 use serde_json::{Value, value::to_raw_value};
 use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt};
 
-use crate::{Answer, Client, Door, event, spec};
+use crate::{Answer, Client, Door, Faults, event, spec};
 
 /// When every world begins: 2026-11-22T16:30:00.000Z.
 const BEGINNING: i64 = 1_795_365_000_000;
@@ -70,6 +70,13 @@ fn listen_to_the_log() {
     LazyLock::force(&LISTENING);
 }
 
+async fn store_with_a_table(ambient: &Ambient) -> Arc<EmbeddedStore> {
+    let store = EmbeddedStore::memory().expect("a store in memory starts");
+    let table = Store::connect(local_dev::connection(&store), ambient.clone());
+    table.create_table().await.expect("the table can be made");
+    Arc::new(store)
+}
+
 impl World {
     /// A world with nobody in it.
     pub async fn new() -> Self {
@@ -81,10 +88,20 @@ impl World {
     /// # Panics
     /// When its store does not start.
     pub async fn with(setup: Setup) -> Self {
-        let store = Arc::new(EmbeddedStore::memory().expect("a store in memory starts"));
-        let table = Store::connect(local_dev::connection(&store), setup.ambient.clone());
-        table.create_table().await.expect("the table can be made");
-        Self::on(store, setup)
+        let store = store_with_a_table(&setup.ambient).await;
+        let connection = local_dev::connection(&store);
+        Self::on(store, connection, setup)
+    }
+
+    /// A world whose app reaches its store through these faults.
+    ///
+    /// # Panics
+    /// When its store does not start, or another world is behind them.
+    pub async fn behind(faults: &Faults) -> Self {
+        let setup = Setup::default();
+        let store = store_with_a_table(&setup.ambient).await;
+        let connection = faults.before(local_dev::connection(&store));
+        Self::on(store, connection, setup)
     }
 
     /// Another app in this world, which issues tokens in another way.
@@ -92,13 +109,13 @@ impl World {
     pub fn beside(&self, auth: auth::Settings) -> Self {
         // The same source of ids: another one of the same seed would give them out twice.
         let ambient = self.ambient.clone();
-        Self::on(self.store.clone(), Setup { auth, ambient, ..Setup::default() })
+        Self::on(self.store.clone(), self.connection(), Setup { auth, ambient, ..Setup::default() })
     }
 
-    fn on(store: Arc<EmbeddedStore>, setup: Setup) -> Self {
+    fn on(store: Arc<EmbeddedStore>, connection: Connection, setup: Setup) -> Self {
         listen_to_the_log();
         let Setup { modules, auth, web, ambient } = setup;
-        let table = Store::connect(local_dev::connection(&store), ambient.clone());
+        let table = Store::connect(connection, ambient.clone());
         let app = App::with_modules(modules, auth.clone(), web, table);
         Self { app, ambient, auth, store }
     }
@@ -123,7 +140,7 @@ impl World {
         &self.auth
     }
 
-    /// How to reach the store.
+    /// How to reach the store, past any faults.
     pub fn connection(&self) -> Connection {
         local_dev::connection(&self.store)
     }

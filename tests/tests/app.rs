@@ -116,40 +116,14 @@ mod deadlines {
 }
 
 mod logs {
-    use std::sync::{Arc, Mutex};
-
-    use tracing_subscriber::fmt::MakeWriter;
+    use tests::Log;
 
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl std::io::Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().expect("no test panics here").extend(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl MakeWriter<'_> for Lines {
-        type Writer = Self;
-
-        fn make_writer(&self) -> Self {
-            self.clone()
-        }
-    }
 
     #[tokio::test]
     async fn of_requests_that_run_at_once_keep_apart() {
         let world = troubled_world().await;
-        let lines = Lines::default();
-        let log = tracing_subscriber::fmt().json().with_writer(lines.clone()).finish();
-        let guard = tracing::subscriber::set_default(log);
+        let log = Log::listen();
         let ids: Vec<String> = (0..50).map(|_| world.ambient().new_id().to_string()).collect();
 
         let answers = futures_util::future::join_all(ids.iter().map(|id| {
@@ -159,14 +133,11 @@ mod logs {
         }))
         .await;
 
-        drop(guard);
         for (id, answer) in ids.iter().zip(&answers) {
             assert_eq!(body(answer)["id"], json!(id));
             assert_eq!(answer["headers"]["x-request-id"], json!(id));
         }
-        let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-        let lines: Vec<Value> =
-            lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let lines = log.lines();
         let marks: Vec<_> =
             lines.iter().filter(|line| line["fields"]["message"] == "marked").collect();
         assert_eq!(marks.len(), 150);

@@ -324,4 +324,33 @@ mod the_environment {
         }
         assert!(!said.contains("c4n4ry"), "{said}");
     }
+    #[tokio::test]
+    async fn is_refused_where_it_would_have_everything_logged() {
+        let nothing: [&str; 0] = [];
+        let pem = tests::signing_key().to_pem();
+
+        for filter in ["trace", "TRACE", "info,aws_smithy_runtime=trace", "loud=loud"] {
+            let environment = [
+                &LAMBDA[..],
+                &[
+                    ("LANDLINE_ISSUER", "https://api.example.com"),
+                    ("LANDLINE_AUDIENCE", "landline"),
+                    ("LANDLINE_SIGNING_KEY", &pem),
+                    ("LANDLINE_TABLE", "landline"),
+                    ("LANDLINE_LOG", filter),
+                    ("AWS_REGION", "us-east-1"),
+                    ("AWS_ACCESS_KEY_ID", "landline"),
+                    ("AWS_SECRET_ACCESS_KEY", "landline"),
+                ],
+            ]
+            .concat();
+
+            let outcome = run("api", nothing, &environment).await;
+
+            assert_eq!(outcome.code, Some(1), "{filter}: {outcome:?}");
+            let said = outcome.stdout + &outcome.stderr;
+            assert!(said.contains("LANDLINE_LOG is not a filter"), "{filter}: {said}");
+            assert_eq!(said.lines().count(), 1, "{filter}: {said}");
+        }
+    }
 }

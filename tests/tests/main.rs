@@ -15,3 +15,4 @@ mod notes;
 mod parity;
 mod sessions;
 mod spec;
+mod store;

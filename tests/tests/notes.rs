@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tests::{Client, World};
+use tests::{Client, Fault, Faults, World};
 
 fn titles(page: &Value) -> Vec<&str> {
     let items = page["items"].as_array().expect("a page has items");
@@ -272,6 +272,109 @@ mod list_notes {
         world.advance(Duration::from_millis(1));
 
         maya.get(&path).await.expect_problem(400, "cursor_invalid");
+    }
+}
+
+mod list_notes_that_are_large {
+    use std::collections::BTreeSet;
+
+    use local_dev::{Gateway, Source};
+    use tests::Door;
+
+    use super::*;
+
+    /// What a load balancer takes is the least of all sources, and U+0001 is what grows the most
+    /// on the way: a byte is six in JSON, and seven in JSON within JSON.
+    #[tokio::test]
+    async fn ends_a_page_before_it_is_too_large_to_be_passed_on() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+        let body = json!({ "title": "Large", "body": "\u{1}".repeat(10_000) });
+        let written =
+            join_all((0..100).map(|_| maya.post("/v1/notes").json(body.clone()).into_future()))
+                .await;
+        let written: BTreeSet<_> =
+            written.into_iter().map(|note| note.expect(201).json()["id"].to_string()).collect();
+        let gateway = Gateway::new(world.app().clone(), world.ambient().clone());
+        let doors = [world.door(), Door::InProcess(gateway.behind(Source::Alb))];
+
+        for maya in doors.map(|door| maya.at(door)) {
+            let mut found = Vec::new();
+            let mut pages = 0;
+            let mut next = Some("/v1/notes?limit=100".to_owned());
+            while let Some(path) = next.take() {
+                let page = maya.get(path).await.expect(200).json();
+                let items = page["items"].as_array().unwrap();
+                assert!((1..100).contains(&items.len()), "{} notes", items.len());
+                found.extend(items.iter().map(|note| note["id"].to_string()));
+                let cursor = page["nextCursor"].as_str();
+                next = cursor.map(|cursor| format!("/v1/notes?limit=100&cursor={cursor}"));
+                pages += 1;
+            }
+
+            assert!(pages > 1);
+            assert_eq!(found.len(), 100);
+            assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), written);
+        }
+    }
+}
+
+mod list_notes_from_a_forged_cursor {
+    use aws_lc_rs::digest::{SHA256, digest};
+    use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+    use models::Id;
+
+    use super::*;
+
+    /// What every cursor here would be if a client knew the layout: the version, eight bytes of a
+    /// hash, the time of issue, the sort key. Nothing in it is secret.
+    fn forged(owner: &Value, issued: i64, sort: &[u8]) -> String {
+        let owner: Id = owner.as_str().and_then(|id| id.parse().ok()).expect("an id");
+        let issued = issued.to_be_bytes();
+        let mut hashed = Vec::new();
+        for part in [b"NOTE", &owner.as_bytes()[..], b"", b"", &issued, sort] {
+            hashed.extend(part.len().to_be_bytes());
+            hashed.extend(part);
+        }
+        let hash = digest(&SHA256, &hashed);
+        BASE64_URL_SAFE_NO_PAD.encode([&[1], &hash.as_ref()[..8], &issued, sort].concat())
+    }
+
+    #[tokio::test]
+    async fn begins_at_a_note_now_and_at_nothing_else() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+        let first = write(&maya, "First").await.note;
+        world.advance(Duration::from_secs(1));
+        let second = write(&maya, "Second").await.note;
+        let (owner, now) = (&maya.signed_in["account"]["id"], world.ambient().now().unix_millis());
+        let sort = |prefix: &str| [prefix, second["id"].as_str().unwrap()].concat();
+        let note = sort("NOTE#");
+
+        for (issued, why) in [(now, "now"), (now + 59_999, "by a clock that is ahead")] {
+            let cursor = forged(owner, issued, note.as_bytes());
+            let page = maya.get(format!("/v1/notes?cursor={cursor}")).await.expect(200).json();
+
+            assert_eq!(page, json!({ "items": [first] }), "{why}");
+        }
+        for (issued, sort, why) in [
+            (now, &b""[..], "nothing"),
+            (now, b"NOTE", "half a sort key"),
+            (now, sort("SESSION#").as_bytes(), "another kind"),
+            (now, sort("PROFILE#").as_bytes(), "another kind before this one"),
+            (now, sort("NOTES#").as_bytes(), "a kind that begins alike"),
+            (now, b"NOTE#\xff", "not UTF-8"),
+            (now + 60_000, note.as_bytes(), "a minute ahead"),
+            (now + 3_600_000, note.as_bytes(), "an hour ahead"),
+            (i64::MAX, note.as_bytes(), "the end of time"),
+            (i64::MIN, note.as_bytes(), "the beginning of time"),
+        ] {
+            let cursor = forged(owner, issued, sort);
+            let answer = maya.get(format!("/v1/notes?cursor={cursor}")).await;
+
+            assert_eq!(answer.json()["code"], "cursor_invalid", "{why}");
+            assert_eq!(answer.status, 400, "{why}");
+        }
     }
 }
 
@@ -634,6 +737,64 @@ mod delete_note {
         omar.delete(&written.path).await.expect_problem(404, "not_found");
 
         assert_eq!(maya.get(&written.path).await.expect(200).json(), written.note);
+    }
+}
+
+mod an_answer_of_the_store_that_is_lost {
+    use super::*;
+
+    #[tokio::test]
+    async fn makes_one_note_changes_it_once_and_deletes_it() {
+        let faults = Faults::start().await;
+        let world = World::behind(&faults).await;
+        let maya = world.maya().await;
+        for operation in ["PutItem", "TransactWriteItems"] {
+            faults.next(1, operation, Fault::LostAnswer);
+        }
+
+        let written = write(&maya, "Packing list").await;
+
+        let list = maya.get("/v1/notes").await.expect(200).json();
+        assert_eq!(list, json!({ "items": [written.note] }));
+        faults.next(1, "PutItem", Fault::LostAnswer);
+        let note = maya.patch(&written.path).json(json!({ "pinned": true })).await.expect(200);
+        assert_eq!(note.json()["version"], 2);
+        assert_eq!(maya.get(&written.path).await.expect(200).json(), note.json());
+        maya.delete(&written.path).await.expect(204);
+        let list = maya.get("/v1/notes").await.expect(200).json();
+        assert_eq!(list, json!({ "items": [] }));
+    }
+}
+
+mod the_calls_to_the_store {
+    use super::*;
+
+    #[tokio::test]
+    async fn are_as_few_as_can_be() {
+        let faults = Faults::start().await;
+        let world = World::behind(&faults).await;
+        let maya = world.maya().await;
+        let path = write(&maya, "Packing list").await.path;
+        faults.calls();
+
+        for (request, status, calls) in [
+            (maya.post("/v1/notes").json(json!({ "title": "A" })), 201, &["PutItem"][..]),
+            (maya.get("/v1/notes"), 200, &["Query"]),
+            (maya.get("/v1/notes?limit=1"), 200, &["Query"]),
+            (maya.get("/v1/notes?tag=none"), 200, &["Query"]),
+            (maya.get(&path), 200, &["GetItem"]),
+            (maya.patch(&path).json(json!({ "pinned": true })), 200, &["GetItem", "PutItem"]),
+            (maya.delete(&path), 204, &["TransactWriteItems"]),
+            (maya.get(&path), 404, &["GetItem"]),
+            (maya.patch(&path).json(json!({ "pinned": true })), 404, &["GetItem"]),
+            (maya.patch(&path).json(json!({ "pinned": 7 })), 422, &[]),
+        ] {
+            let named = request.to_string();
+
+            request.await.expect(status);
+
+            assert_eq!(faults.calls(), calls, "{named}");
+        }
     }
 }
 

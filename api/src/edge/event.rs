@@ -237,3 +237,80 @@ fn join(lines: &mut BTreeMap<String, String>, name: String, value: &str) {
 fn malformed(detail: &'static str) -> Problem {
     Problem::new(Code::MalformedRequest, detail)
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue};
+    use serde_json::{Value, json};
+
+    use super::Event;
+
+    fn headers(event: &Value) -> HeaderMap {
+        let (source, event) = Event::read(&event.to_string()).unwrap();
+        event.into_request(source, "").into_parts().0.headers
+    }
+
+    fn cookies(event: &Value) -> Vec<HeaderValue> {
+        headers(event).get_all("cookie").into_iter().cloned().collect()
+    }
+
+    /// No handler shows cookies, so this is seen here only.
+    #[test]
+    fn has_one_line_of_cookies_however_a_source_tells_them() {
+        let context = json!({ "http": { "method": "GET", "path": "/" } });
+        for (event, why) in [
+            (
+                json!({
+                    "rawPath": "/",
+                    "requestContext": context,
+                    "cookies": ["a=1", "b=2"],
+                    "headers": { "cookie": "a=1; b=2", "host": "example.com" },
+                }),
+                "a function URL: both",
+            ),
+            (
+                json!({
+                    "rawPath": "/",
+                    "requestContext": context,
+                    "cookies": ["a=1", "b=2"],
+                    "headers": { "host": "example.com" },
+                }),
+                "an HTTP API: the list",
+            ),
+            (
+                json!({
+                    "path": "/",
+                    "httpMethod": "GET",
+                    "headers": { "Cookie": "b=2" },
+                    "multiValueHeaders": { "Cookie": ["a=1", "b=2"] },
+                }),
+                "a REST API: several lines",
+            ),
+            (
+                json!({
+                    "path": "/",
+                    "httpMethod": "GET",
+                    "requestContext": { "elb": {} },
+                    "headers": { "cookie": "a=1; b=2" },
+                }),
+                "a load balancer: the header",
+            ),
+        ] {
+            assert_eq!(cookies(&event), ["a=1; b=2"], "{why}");
+        }
+    }
+
+    #[test]
+    fn has_one_line_of_every_other_name() {
+        let event = json!({
+            "path": "/",
+            "httpMethod": "GET",
+            "multiValueHeaders": { "Accept": ["a/b", "c/d"], "ACCEPT": ["e/f"], "X-\n": ["1"] },
+        });
+
+        let headers = headers(&event);
+
+        assert_eq!(headers.len(), 1);
+        assert_eq!(headers["accept"], "e/f,a/b,c/d");
+    }
+}

@@ -28,7 +28,8 @@ pub enum Error {
     /// DynamoDB takes no such request: a mistake of ours.
     #[error("the table refused what it was asked: {0}")]
     Refused(String),
-    /// The entity says another owner than the repository it was given to.
+    /// The entity says another owner than the repository it was given to, or has become another
+    /// one by a change.
     #[error("a {kind} of somebody else was to be written")]
     ForeignOwner {
         /// The entity's kind.

@@ -87,6 +87,10 @@ impl Store {
         loop {
             let Some(mut entity) = self.get::<E>(key.clone()).await? else { return Ok(None) };
             change(&mut entity);
+            // Written under another key it would replace something else, somebody else's too.
+            if entity.key() != key {
+                return Err(Error::ForeignOwner { kind: E::KIND });
+            }
             match self.replace(&mut entity).await {
                 Err(Error::Conflict { .. }) if attempt < ATTEMPTS => self.back_off(attempt).await,
                 Err(error @ Error::Conflict { .. }) => {

@@ -1,0 +1,222 @@
+//! What can go wrong between the SDK and the table: answers that are lost, cut or never given.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+};
+
+use futures_util::{StreamExt, stream};
+use http::{HeaderMap, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full, Limited, StreamBody, combinators::UnsyncBoxBody};
+use hyper::{
+    body::{Bytes, Frame, Incoming},
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use models::store::Connection;
+use serde_json::{Value, json};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::{JoinHandle, JoinSet, yield_now},
+};
+
+/// More than so many connections at once are a mistake in a test.
+const CONNECTIONS: usize = 1_000;
+
+/// What DynamoDB takes and gives at most, in bytes.
+const BODY: usize = 16 * 1024 * 1024;
+
+/// A proxy on loopback before a store. It counts the calls, and does to them what it is told;
+/// without being told it passes them on. It stops when it is dropped.
+pub struct Faults {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    server: JoinHandle<()>,
+}
+
+/// What happens to a call.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// Nothing: the next fault hits a later call.
+    None,
+    /// The store does it, and the connection closes in place of an answer.
+    LostAnswer,
+    /// The store does it, and the connection closes before the answer's last byte.
+    BrokenAnswer,
+    /// The store does it, and the last byte of the answer is missing, from its length too.
+    ShortAnswer,
+    /// The store does not hear of it: this is the answer.
+    Answer(u16, Value),
+}
+
+impl Fault {
+    /// An error as DynamoDB tells it: `Fault::error(400, "ThrottlingException", "Slow down.")`.
+    pub fn error(status: u16, name: &str, message: &str) -> Self {
+        let name = format!("com.amazonaws.dynamodb.v20120810#{name}");
+        Self::Answer(status, json!({ "__type": name, "message": message }))
+    }
+}
+
+#[derive(Default)]
+struct Shared {
+    store: OnceLock<SocketAddr>,
+    told: Mutex<Told>,
+}
+
+#[derive(Default)]
+struct Told {
+    faults: VecDeque<(&'static str, Fault)>,
+    calls: Vec<String>,
+}
+
+impl Faults {
+    /// Start one.
+    ///
+    /// # Panics
+    /// When there is no loopback.
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback");
+        let address = listener.local_addr().expect("a listener has an address");
+        let shared = Arc::new(Shared::default());
+        let server = tokio::spawn(serve(listener, shared.clone()));
+        Self { address, shared, server }
+    }
+
+    /// Stand before this store: the connection that leads through here.
+    ///
+    /// # Panics
+    /// When it stands before another one, or this one has no address.
+    pub fn before(&self, store: Connection) -> Connection {
+        let endpoint = store.endpoint.as_deref().and_then(|it| it.strip_prefix("http://"));
+        let address = endpoint.and_then(|it| it.parse().ok()).expect("the store has an address");
+        assert_eq!(*self.shared.store.get_or_init(|| address), address, "it has a store");
+        Connection { endpoint: Some(format!("http://{}", self.address)), ..store }
+    }
+
+    /// Do this to the next so many calls of an operation, such as `PutItem`, after what it was
+    /// told to do to them before.
+    pub fn next(&self, calls: usize, operation: &'static str, fault: Fault) {
+        let faults = std::iter::repeat_n((operation, fault), calls);
+        self.shared.told().faults.extend(faults);
+    }
+
+    /// The operations that were called since this was asked before, in their order. An attempt of
+    /// the SDK is a call.
+    pub fn calls(&self) -> Vec<String> {
+        std::mem::take(&mut self.shared.told().calls)
+    }
+}
+
+impl Drop for Faults {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Shared {
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Count a call, and see what is to happen to it.
+    fn call(&self, operation: &str) -> Fault {
+        let mut told = self.told();
+        told.calls.push(operation.to_owned());
+        let place = told.faults.iter().position(|(of, _)| *of == operation);
+        let fault = place.and_then(|place| told.faults.remove(place));
+        fault.map_or(Fault::None, |(_, fault)| fault)
+    }
+}
+
+type Body = UnsyncBoxBody<Bytes, io::Error>;
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    // Dropped with this task, and with it everything that they are doing.
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        while connections.try_join_next().is_some() {}
+        if connections.len() >= CONNECTIONS {
+            continue;
+        }
+        let shared = shared.clone();
+        let answer = service_fn(move |request| answer(shared.clone(), request));
+        let connection = hyper::server::conn::http1::Builder::new()
+            .serve_connection(TokioIo::new(stream), answer);
+        // A connection that fails is a fault that was asked for.
+        connections.spawn(async move { drop(connection.await) });
+    }
+}
+
+/// An error closes the connection without an answer.
+async fn answer(
+    shared: Arc<Shared>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Failure> {
+    let (parts, body) = request.into_parts();
+    let body = Limited::new(body, BODY).collect().await?.to_bytes();
+    let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
+    let operation = target.and_then(|target| target.rsplit('.').next()).unwrap_or_default();
+    let fault = shared.call(operation);
+    if let Fault::Answer(status, body) = fault {
+        let headers = HeaderMap::from_iter([(
+            header::CONTENT_TYPE,
+            header::HeaderValue::from_static("application/x-amz-json-1.0"),
+        )]);
+        return Ok(response(
+            StatusCode::from_u16(status)?,
+            headers,
+            whole(body.to_string().into()),
+        ));
+    }
+    let store = *shared.store.get().ok_or("it stands before no store")?;
+    let request = Request::from_parts(parts, Full::new(body));
+    let (status, mut headers, body) = pass_on(store, request).await?;
+    let short = body.slice(..body.len().saturating_sub(1));
+    let body = match fault {
+        Fault::None | Fault::Answer(..) => whole(body),
+        Fault::LostAnswer => return Err("the answer is lost".into()),
+        Fault::BrokenAnswer => broken_off(short),
+        Fault::ShortAnswer => {
+            headers.remove(header::CONTENT_LENGTH);
+            whole(short)
+        }
+    };
+    Ok(response(status, headers, body))
+}
+
+async fn pass_on(
+    store: SocketAddr,
+    request: Request<Full<Bytes>>,
+) -> Result<(StatusCode, HeaderMap, Bytes), Failure> {
+    let stream = TokioIo::new(TcpStream::connect(store).await?);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
+    let mut connections = JoinSet::new();
+    connections.spawn(connection);
+    let (parts, body) = sender.send_request(request).await?.into_parts();
+    let body = Limited::new(body, BODY).collect().await?.to_bytes();
+    Ok((parts.status, parts.headers, body))
+}
+
+fn response(status: StatusCode, headers: HeaderMap, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+fn whole(body: Bytes) -> Body {
+    Full::new(body).map_err(|never: Infallible| match never {}).boxed_unsync()
+}
+
+/// The pause lets out what there is before the end.
+fn broken_off(body: Bytes) -> Body {
+    let end = stream::once(async {
+        yield_now().await;
+        Err(io::ErrorKind::ConnectionAborted.into())
+    });
+    StreamBody::new(stream::iter([Ok(Frame::data(body))]).chain(end)).boxed_unsync()
+}

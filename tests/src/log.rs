@@ -1,0 +1,66 @@
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use serde_json::Value;
+use tracing::{Level, subscriber::DefaultGuard};
+use tracing_subscriber::fmt::MakeWriter;
+
+/// What this thread logs while this exists, down to `debug`, where a test reads it.
+pub struct Log {
+    lines: Lines,
+    _listening: DefaultGuard,
+}
+
+impl Log {
+    /// Listen from now on.
+    pub fn listen() -> Self {
+        let lines = Lines::default();
+        let log = tracing_subscriber::fmt().json().with_max_level(Level::DEBUG);
+        let log = log.with_writer(lines.clone()).finish();
+        Self { lines, _listening: tracing::subscriber::set_default(log) }
+    }
+
+    /// All of it as it was written.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.lines.lock()).into_owned()
+    }
+
+    /// Its lines.
+    ///
+    /// # Panics
+    /// When one is not JSON.
+    pub fn lines(&self) -> Vec<Value> {
+        let read = |line| serde_json::from_str(line).expect("a line of the log is JSON");
+        self.text().lines().map(read).collect()
+    }
+}
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.lock().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
