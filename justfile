@@ -65,5 +65,5 @@ package:
     .ci/package
 
 # Whether CloudFormation and SAM would take the template of the deployment
-lint-template:
-    .ci/lint-template
+template:
+    .ci/run template

@@ -195,11 +195,10 @@ impl Event {
             join(&mut lines, name.to_ascii_lowercase(), &value);
         }
         // A function URL sends the list and the header too.
-        if let Some(cookies) = self.cookies.0.take() {
-            lines.remove(COOKIE.as_str());
-            for cookie in cookies.into_iter().filter_map(|cookie| cookie.0) {
-                join(&mut lines, COOKIE.as_str().to_owned(), &cookie);
-            }
+        let cookies = self.cookies.0.take().into_iter().flatten().filter_map(|cookie| cookie.0);
+        let cookies = cookies.collect::<Vec<_>>().join("; ");
+        if !cookies.is_empty() {
+            lines.insert(COOKIE.as_str().to_owned(), cookies);
         }
         let mut headers = HeaderMap::new();
         for (name, value) in lines {

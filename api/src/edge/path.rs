@@ -27,6 +27,9 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b':')
     .remove(b'@');
 
+const MALFORMED: &str = "A path has no slash at its end, no empty or dot segment, no backslash or \
+                         control character, and valid percent-encoding.";
+
 /// How a source hands paths over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Encoding {
@@ -93,10 +96,7 @@ pub(super) fn encode_query(text: &str) -> String {
 }
 
 pub(super) fn malformed() -> Problem {
-    Problem::new(
-        Code::MalformedPath,
-        "A path has no slash at its end, no empty or dot segment, and valid percent-encoding.",
-    )
+    Problem::new(Code::MalformedPath, MALFORMED)
 }
 
 #[cfg(test)]

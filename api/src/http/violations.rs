@@ -34,6 +34,7 @@ fn verdict(text: &str) -> (&'static str, String) {
         }
         ("invalid", Some(expected)) => ("wrong_type", format!("must be {}", in_json(expected))),
         // What Rust says of numbers that are none, in a query string.
+        _ if text.contains("float") => ("wrong_type", "must be a number".to_owned()),
         ("invalid" | "number" | "cannot", _) => {
             ("wrong_type", "must be a whole number of its range".to_owned())
         }

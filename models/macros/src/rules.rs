@@ -45,6 +45,7 @@ impl Rules {
         let (mut strict, mut bounded) = (false, false);
         for rule in parse(&ours)? {
             strict |= rule.path().is_ident("email");
+            // What these bound is their author's to see to.
             bounded |= ["must_match", "custom"].iter().any(|name| rule.path().is_ident(name));
             let before = rules.schema.len();
             rules.add(&rule, shape, field)?;
