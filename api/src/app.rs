@@ -4,7 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use auth::Auth;
+use auth::{Auth, TokenError};
 use axum::{
     Router,
     extract::{FromRef, MatchedPath, Request, State},
@@ -79,8 +79,9 @@ impl App {
             let handler = endpoint.into_handler();
             let handler = match guard {
                 Guard::Public => handler,
-                Guard::SignedIn => {
-                    handler.route_layer(from_fn_with_state(services.clone(), require_token))
+                guard => {
+                    let state = (services.auth.clone(), guard);
+                    handler.route_layer(from_fn_with_state(state, check_token))
                 }
             };
             router = router.route(&path, handler);
@@ -122,17 +123,23 @@ fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
     Some(layer)
 }
 
-/// The guard of [`Guard::SignedIn`]: the handler finds the caller in the request.
-async fn require_token(
-    State(services): State<Services>,
+/// The guard: the handler finds the caller in the request.
+async fn check_token(
+    State((auth, guard)): State<(Auth, Guard)>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    match services.auth.caller(request.headers()) {
+    match auth.caller(request.headers()).await {
         Ok(caller) => {
+            if let Guard::Scoped(scope) = guard
+                && !caller.has_scope(scope)
+            {
+                return Problem::insufficient_scope(scope).into_response();
+            }
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
+        Err(TokenError::Missing) if guard == Guard::Anyone => next.run(request).await,
         Err(error) => Problem::from(error).into_response(),
     }
 }

@@ -46,11 +46,11 @@ impl Settings {
     pub fn from_env(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let mut environment = Environment { variable, problems: Vec::new() };
         let settings = Self {
-            auth: auth::Settings {
-                issuer: environment.issuer(),
-                audience: environment.required("LANDLINE_AUDIENCE", "the name of this API"),
-                signing_key: environment.signing_key(),
-            },
+            auth: auth::Settings::new(
+                environment.issuer(),
+                environment.required("LANDLINE_AUDIENCE", "the name of this API"),
+                environment.signing_key(),
+            ),
             store: Connection {
                 table: environment.required("LANDLINE_TABLE", "the name of the DynamoDB table"),
                 region: environment.required("AWS_REGION", "the region of the table"),

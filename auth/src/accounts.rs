@@ -3,7 +3,7 @@ use models::platform::{
     session::{CreateSession, Session},
 };
 
-use crate::{Auth, Error, Tokens};
+use crate::{Auth, Error, Origin, Tokens};
 
 /// Somebody is signed in.
 pub struct SignIn {
@@ -17,7 +17,8 @@ pub struct SignIn {
 
 impl Auth {
     /// Make an account and sign its first device in, in one transaction.
-    pub async fn register(&self, request: CreateAccount) -> Result<SignIn, Error> {
+    pub async fn register(&self, request: CreateAccount, from: Origin) -> Result<SignIn, Error> {
+        let _ = from;
         let CreateAccount { email, password, display_name, device_name } = request;
         let password_hash = self.0.passwords.hash(password.as_bytes()).await?;
         let now = self.0.ambient.now();
@@ -34,7 +35,8 @@ impl Auth {
     }
 
     /// Sign a device in. An unknown address and a wrong password answer alike, in time too.
-    pub async fn sign_in(&self, request: CreateSession) -> Result<SignIn, Error> {
+    pub async fn sign_in(&self, request: CreateSession, from: Origin) -> Result<SignIn, Error> {
+        let _ = from;
         let CreateSession { email, password, device_name } = request;
         let account = self.0.accounts.find_by_email(&email).await?;
         let hash = account.as_ref().map(|account| account.password_hash.clone());

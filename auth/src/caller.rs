@@ -4,20 +4,31 @@ use models::Id;
 use crate::{Auth, TokenError};
 
 /// Who is asking, as the request's access token says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The account.
     pub account: Id,
-    /// The session, that is the device.
-    pub session: Id,
+    /// The session, that is the device. None where the token is another issuer's.
+    pub session: Option<Id>,
+    /// What the token may be used for (RFC 6749, section 3.3).
+    pub scopes: Vec<String>,
+    /// What the person is (RFC 9068, section 2.2.3.1).
+    pub roles: Vec<String>,
+}
+
+impl Caller {
+    /// Whether the token may be used for this.
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|granted| granted == scope)
+    }
 }
 
 impl Auth {
     /// Who is asking. Costs no call to the network or the store, so a token stays good until it
     /// expires, even when its session has ended before.
-    pub fn caller(&self, headers: &HeaderMap) -> Result<Caller, TokenError> {
+    pub async fn caller(&self, headers: &HeaderMap) -> Result<Caller, TokenError> {
         let token = bearer(headers)?;
-        self.0.tokens.verify(token)
+        self.0.tokens.verify(token).await
     }
 }
 

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use models::store;
 
 /// Why a request's token does not say who is asking. The codes of RFC 6750 are in brackets.
@@ -12,6 +14,9 @@ pub enum TokenError {
     /// It is not one of ours, or not for this API (`invalid_token`).
     #[error("the token is not valid")]
     Invalid,
+    /// It may be good: the keys of its issuer cannot be had. Try again in a moment.
+    #[error("the keys of the token's issuer cannot be had")]
+    Unavailable,
 }
 
 /// Why nobody was registered or signed in.
@@ -27,6 +32,15 @@ pub enum Error {
     /// an old token came back. The person must sign in again.
     #[error("the session has ended")]
     SessionEnded,
+    /// The account is suspended: neither new tokens nor a new session, until it is resumed.
+    #[error("the account is suspended")]
+    Suspended,
+    /// Asked too often; try again after so long.
+    #[error("asked too often")]
+    TooOften(Duration),
+    /// More at once than can be done; try again in a moment.
+    #[error("too many hashes at once")]
+    Busy,
     /// The store did not do its part.
     #[error(transparent)]
     Store(#[from] store::Error),

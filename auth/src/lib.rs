@@ -13,6 +13,8 @@ mod passwords;
 mod refresh;
 mod sessions;
 mod tokens;
+#[expect(dead_code, reason = "for the keys of other issuers")]
+mod verifying_key;
 
 pub use accounts::SignIn;
 pub use caller::Caller;
@@ -24,14 +26,15 @@ use models::{
     Ambient, Id,
     platform::{
         account::{Account, Accounts},
+        app::Platform,
         keys::KeySet,
         session::Session,
     },
     store::{Owned, Store},
 };
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
-/// Who issues tokens and for whom. All three are required; there is no default and no "off".
+/// Who issues tokens and for whom. There is no default of these three and no "off".
 #[derive(Clone)]
 pub struct Settings {
     /// The `iss` of our tokens: the API's own URL.
@@ -40,6 +43,26 @@ pub struct Settings {
     pub audience: String,
     /// What signs them.
     pub signing_key: SigningKey,
+}
+
+impl Settings {
+    /// These three, and the rest as most apps want it.
+    pub fn new(
+        issuer: impl Into<String>,
+        audience: impl Into<String>,
+        signing_key: SigningKey,
+    ) -> Self {
+        Self { issuer: issuer.into(), audience: audience.into(), signing_key }
+    }
+}
+
+/// Where a request comes from: what is counted by, and what a session shows of its device.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Origin {
+    /// The client's address, or its network where a provider hands out whole ones (IPv6: /64).
+    pub network: Option<IpAddr>,
+    /// What the app says that it runs on.
+    pub platform: Option<Platform>,
 }
 
 /// Issues and checks. Cheap to clone.

@@ -7,7 +7,7 @@ use models::{
 };
 
 use crate::{
-    Auth, Error, SignIn,
+    Auth, Error, Origin, SignIn,
     refresh::{RefreshToken, Standing},
 };
 
@@ -21,7 +21,8 @@ impl Auth {
     /// Exchange a refresh token for new tokens. A phone that lost the answer asks again with the
     /// same token and gets the same successor, until that successor has been used. An older
     /// token ends the session: two parties hold tokens of it.
-    pub async fn refresh(&self, request: RefreshSession) -> Result<SignIn, Error> {
+    pub async fn refresh(&self, request: RefreshSession, from: Origin) -> Result<SignIn, Error> {
+        let _ = from;
         let presented = RefreshToken::decode(&request.refresh_token).ok_or(Error::SessionEnded)?;
         let sessions = self.sessions(presented.account);
         loop {

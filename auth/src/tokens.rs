@@ -41,6 +41,11 @@ struct Claims {
     /// We never write it; a token that has it must keep to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     nbf: Option<i64>,
+    /// Scopes with spaces between them (RFC 8693, section 4.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    roles: Option<Vec<String>>,
 }
 
 /// Signs access tokens and checks them.
@@ -70,6 +75,8 @@ impl Issuer {
             iat: now.unix_seconds(),
             exp: now.plus(LIFETIME).unix_seconds(),
             nbf: None,
+            scope: None,
+            roles: None,
         };
         let key = &self.settings.signing_key;
         let mut header = Header::new(Algorithm::ES256);
@@ -81,7 +88,7 @@ impl Issuer {
         Ok(Tokens { access, refresh, expires_in: LIFETIME })
     }
 
-    pub(crate) fn verify(&self, token: &str) -> Result<Caller, TokenError> {
+    pub(crate) async fn verify(&self, token: &str) -> Result<Caller, TokenError> {
         self.check_header(token)?;
         let key = &self.settings.signing_key;
         // The library decodes and checks the signature; every claim is checked here, since it
@@ -94,7 +101,15 @@ impl Issuer {
             .map_err(|_| TokenError::Invalid)?
             .claims;
         self.check_claims(&claims)?;
-        Ok(Caller { account: claims.sub, session: claims.sid })
+        let words = |text: Option<String>| {
+            text.iter().flat_map(|text| text.split(' ')).map(str::to_owned).collect()
+        };
+        Ok(Caller {
+            account: claims.sub,
+            session: Some(claims.sid),
+            scopes: words(claims.scope),
+            roles: claims.roles.unwrap_or_default(),
+        })
     }
 
     fn check_header(&self, token: &str) -> Result<(), TokenError> {

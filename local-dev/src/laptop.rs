@@ -58,11 +58,7 @@ impl Laptop {
             .await
             .map_err(|error| LaptopError::Table(error.to_string()))?;
         let settings = Settings {
-            auth: auth::Settings {
-                issuer: ISSUER.to_owned(),
-                audience: AUDIENCE.to_owned(),
-                signing_key,
-            },
+            auth: auth::Settings::new(ISSUER, AUDIENCE, signing_key),
             store: connection,
             web: Web::default(),
         };

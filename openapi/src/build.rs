@@ -88,7 +88,9 @@ impl Parts {
         let mut description = Description::default();
         (endpoint.describe)(&mut description);
         let id = operation.operation_id.clone().unwrap_or_default();
-        if guard == Guard::Public && description.takes_caller {
+        if !guard.needs_token() && description.takes_caller
+            || guard == Guard::Public && description.takes_caller_if_any
+        {
             return Err(Contradiction::PublicCaller(id));
         }
         for (kind, entity) in std::mem::take(&mut description.kinds) {
@@ -100,9 +102,12 @@ impl Parts {
         name_parameters(&endpoint.path, &mut description)
             .ok_or_else(|| Contradiction::PathParameters(id.clone()))?;
         operation.tags = Some(vec![tag.to_owned()]);
-        if guard == Guard::SignedIn {
-            operation.security = Some(vec![SecurityRequirement::new::<_, _, &str>(SCHEME, [])]);
-        }
+        let token = SecurityRequirement::new::<_, _, &str>(SCHEME, []);
+        operation.security = match guard {
+            Guard::Public => None,
+            Guard::Anyone => Some(vec![SecurityRequirement::default(), token]),
+            Guard::SignedIn | Guard::Scoped(_) => Some(vec![token]),
+        };
         general::complete(&mut operation, guard, description);
         if !self.ids.insert(id.clone()) {
             return Err(Contradiction::OperationId(id));

@@ -54,8 +54,14 @@ pub(crate) fn complete(operation: &mut Operation, guard: Guard, description: Des
 fn problems(guard: Guard, description: &Description) -> Vec<Code> {
     let mut codes = vec![Code::InternalError, Code::Unavailable];
     codes.extend([Code::MalformedPath, Code::MalformedRequest]);
-    if guard == Guard::SignedIn {
-        codes.extend([Code::TokenMissing, Code::TokenExpired, Code::TokenInvalid]);
+    if guard.needs_token() {
+        codes.push(Code::TokenMissing);
+    }
+    if guard != Guard::Public {
+        codes.extend([Code::TokenExpired, Code::TokenInvalid]);
+    }
+    if let Guard::Scoped(_) = guard {
+        codes.push(Code::InsufficientScope);
     }
     if description.request_body.is_some() {
         codes.extend([Code::MalformedJson, Code::ContentTooLarge, Code::Conflict]);

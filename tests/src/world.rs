@@ -43,11 +43,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             modules: api::route_table(),
-            auth: auth::Settings {
-                issuer: "https://api.example.com".to_owned(),
-                audience: "landline".to_owned(),
-                signing_key: signing_key(),
-            },
+            auth: auth::Settings::new("https://api.example.com", "landline", signing_key()),
             web: Web::default(),
             ambient: Ambient::fixed(Timestamp::from_unix_millis(BEGINNING), 7),
         }

@@ -26,6 +26,8 @@ pub struct Description {
     pub kinds: Vec<(&'static str, &'static str)>,
     /// Whether the handler asks who is calling.
     pub takes_caller: bool,
+    /// Whether the handler asks who is calling, if anybody says.
+    pub takes_caller_if_any: bool,
     /// Decodes and validates a body as the handler's argument does.
     pub decode_body: Option<Decode<[u8]>>,
     /// Decodes and validates a query string as the handler's argument does.

@@ -1,17 +1,20 @@
-use auth::Caller;
+use auth::{Caller, Origin};
 use axum::{
     RequestPartsExt,
     body::Body,
-    extract::{FromRequest, FromRequestParts, RawPathParams, Request, State},
+    extract::{
+        FromRequest, FromRequestParts, OptionalFromRequestParts, RawPathParams, Request, State,
+    },
 };
 use http::{
-    HeaderMap,
+    HeaderMap, HeaderName,
     header::{CONTENT_ENCODING, CONTENT_TYPE},
     request::Parts,
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use models::{
     Id,
+    platform::app::Platform,
     store::{Entity, Owned},
     wire,
 };
@@ -20,10 +23,13 @@ use utoipa::{IntoParams, ToSchema};
 use validator::Validate;
 
 use super::{Code, Describe, Description, Problem, json, violations};
-use crate::Services;
+use crate::{Services, edge::ClientAddress};
 
 /// The largest JSON body that is read. Files do not travel as JSON.
 pub const LARGEST_BODY: usize = 1024 * 1024;
+
+/// What the app runs on, as it says in each request.
+pub(crate) const APP_PLATFORM: HeaderName = HeaderName::from_static("x-app-platform");
 
 /// A JSON body, decoded and validated; or an answer of that shape.
 #[derive(Debug)]
@@ -205,7 +211,7 @@ impl<E: Entity> FromRequestParts<Services> for Owned<E> {
 
     #[expect(clippy::disallowed_methods, reason = "this is where it becomes the caller's")]
     async fn from_request_parts(parts: &mut Parts, services: &Services) -> Result<Self, Problem> {
-        let caller = Caller::from_request_parts(parts, services).await?;
+        let caller = <Caller as FromRequestParts<_>>::from_request_parts(parts, services).await?;
         Ok(Self::new(services.store.clone(), caller.account))
     }
 }
@@ -226,9 +232,39 @@ impl FromRequestParts<Services> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &Services) -> Result<Self, Problem> {
-        let caller = parts.extensions.get().copied();
+        let caller = parts.extensions.get().cloned();
         caller.ok_or_else(|| Problem::internal("a public endpoint asks who is calling"))
     }
+}
+
+/// Who is calling where [`Guard::Anyone`](super::Guard::Anyone) lets everybody in.
+impl OptionalFromRequestParts<Services> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Services) -> Result<Option<Self>, Problem> {
+        Ok(parts.extensions.get().cloned())
+    }
+}
+
+impl Describe for Option<Caller> {
+    fn describe(description: &mut Description) {
+        description.takes_caller_if_any = true;
+    }
+}
+
+/// Where the request comes from.
+impl FromRequestParts<Services> for Origin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Services) -> Result<Self, Problem> {
+        let network = parts.extensions.get::<ClientAddress>().map(ClientAddress::network);
+        let platform = parts.headers.get(APP_PLATFORM).and_then(|name| name.to_str().ok());
+        Ok(Self { network, platform: platform.and_then(Platform::of_name) })
+    }
+}
+
+impl Describe for Origin {
+    fn describe(_: &mut Description) {}
 }
 
 impl Describe for Caller {

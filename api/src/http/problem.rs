@@ -1,4 +1,4 @@
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use auth::TokenError;
 use axum::response::{IntoResponse, Response};
@@ -65,6 +65,10 @@ codes! {
     TokenInvalid = UNAUTHORIZED, "token_invalid", "The access token is not valid";
     /// No account has this address and password.
     CredentialsInvalid = UNAUTHORIZED, "credentials_invalid", "Address and password do not match";
+    /// The token is good, and not for this.
+    InsufficientScope = FORBIDDEN, "insufficient_scope", "The access token is not for this";
+    /// Nobody gets new tokens for the account until it is resumed.
+    AccountSuspended = FORBIDDEN, "account_suspended", "The account is suspended";
     /// Sign in again.
     SessionRevoked = UNAUTHORIZED, "session_revoked", "The session has ended";
     /// Not there, not the caller's, or not an id.
@@ -81,6 +85,10 @@ codes! {
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body is not JSON";
     /// A wrong type, a missing or unknown field, or a broken rule; `errors` names them.
     ValidationFailed = UNPROCESSABLE_ENTITY, "validation_failed", "The request breaks rules";
+    /// The app is older than the oldest version that is served.
+    UpgradeRequired = UPGRADE_REQUIRED, "upgrade_required", "The app must be updated";
+    /// Try again after `Retry-After`.
+    TooManyRequests = TOO_MANY_REQUESTS, "too_many_requests", "Too many requests";
     /// Our fault; the log has the cause under the request's id.
     InternalError = INTERNAL_SERVER_ERROR, "internal_error", "Something went wrong";
     /// Try again after `Retry-After`.
@@ -98,6 +106,8 @@ struct Inner {
     detail: Cow<'static, str>,
     errors: Vec<Violation>,
     cause: Option<String>,
+    retry_after: Option<Duration>,
+    scope: Option<&'static str>,
 }
 
 /// A problem as it is told (RFC 9457).
@@ -128,7 +138,29 @@ pub struct ProblemView {
 impl Problem {
     /// A problem of this kind; `detail` is told as it is.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Inner { code, detail: detail.into(), errors: Vec::new(), cause: None }))
+        Self(Box::new(Inner {
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            cause: None,
+            retry_after: (code == Code::Unavailable).then_some(Duration::from_secs(1)),
+            scope: None,
+        }))
+    }
+
+    /// The token is good, and does not have this scope.
+    pub(crate) fn insufficient_scope(scope: &'static str) -> Self {
+        let detail = format!("The access token needs the scope `{scope}`.");
+        let mut problem = Self::new(Code::InsufficientScope, detail);
+        problem.0.scope = Some(scope);
+        problem
+    }
+
+    /// Say when to try again; `Retry-After` is in whole seconds, so rather later.
+    #[must_use]
+    pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait);
+        self
     }
 
     /// There is no such thing, or it is somebody else's, which is the same to the caller.
@@ -154,6 +186,21 @@ impl Problem {
     fn caused_by(mut self, cause: impl ToString) -> Self {
         self.0.cause = Some(cause.to_string());
         self
+    }
+
+    /// What `WWW-Authenticate` says (RFC 6750, section 3: no error code when there was no token).
+    fn challenge(&self) -> Option<String> {
+        match self.0.code {
+            Code::TokenExpired | Code::TokenInvalid => {
+                Some("Bearer error=\"invalid_token\"".to_owned())
+            }
+            Code::InsufficientScope => {
+                let scope = self.0.scope.unwrap_or_default();
+                Some(format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\""))
+            }
+            code if code.status == StatusCode::UNAUTHORIZED => Some("Bearer".to_owned()),
+            _ => None,
+        }
     }
 
     /// The kind of problem.
@@ -187,17 +234,14 @@ impl IntoResponse for Problem {
         let mut response = self.0.code.status.into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        // RFC 6750, section 3: no error code when there was no token.
-        let challenge = match self.0.code {
-            Code::TokenExpired | Code::TokenInvalid => Some("Bearer error=\"invalid_token\""),
-            code if code.status == StatusCode::UNAUTHORIZED => Some("Bearer"),
-            _ => None,
-        };
-        if let Some(challenge) = challenge {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        if let Some(challenge) = self.challenge() {
+            headers.extend(HeaderValue::try_from(challenge).map(|value| (WWW_AUTHENTICATE, value)));
         }
-        if self.0.code == Code::Unavailable {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        if let Some(wait) = self.0.retry_after {
+            headers.insert(
+                RETRY_AFTER,
+                wait.as_millis().div_ceil(1000).max(1).to_string().parse().expect("digits"),
+            );
         }
         response.extensions_mut().insert(self);
         response
@@ -231,6 +275,9 @@ impl From<TokenError> for Problem {
             }
             TokenError::Expired => Self::new(Code::TokenExpired, "Refresh the session's tokens."),
             TokenError::Invalid => Self::new(Code::TokenInvalid, "It is not one of this API's."),
+            TokenError::Unavailable => {
+                Self::new(Code::Unavailable, "Try again in a moment.").caused_by(error)
+            }
         }
     }
 }
@@ -244,6 +291,11 @@ impl From<auth::Error> for Problem {
                 Self::new(Code::CredentialsInvalid, "Check the address and the password.")
             }
             Error::SessionEnded => Self::new(Code::SessionRevoked, "Sign in again."),
+            Error::Suspended => Self::new(Code::AccountSuspended, "Ask whoever runs this service."),
+            Error::TooOften(wait) => {
+                Self::new(Code::TooManyRequests, "Try again later.").retry_after(wait)
+            }
+            Error::Busy => Self::new(Code::Unavailable, "Try again in a moment."),
             Error::Store(error) => error.into(),
             Error::Internal(_) => Self::internal(error),
         }

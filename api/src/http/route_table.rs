@@ -18,8 +18,19 @@ pub struct Module {
 pub enum Guard {
     /// Everybody.
     Public,
-    /// Whoever brings an access token of ours.
+    /// Everybody; whoever brings an access token is known by it, and a bad one is refused.
+    Anyone,
+    /// Whoever brings an access token.
     SignedIn,
+    /// Whoever brings an access token of this scope.
+    Scoped(&'static str),
+}
+
+impl Guard {
+    /// Whether nobody gets past it without an access token.
+    pub fn needs_token(self) -> bool {
+        matches!(self, Self::SignedIn | Self::Scoped(_))
+    }
 }
 
 /// One operation. Its documentation is kept as functions that nobody has called yet: building
@@ -57,6 +68,18 @@ impl Module {
     #[must_use]
     pub fn signed_in(self, endpoints: Vec<Endpoint>) -> Self {
         self.guarded(Guard::SignedIn, endpoints)
+    }
+
+    /// Endpoints for everybody, whose handlers take an `Option<Caller>`.
+    #[must_use]
+    pub fn anyone(self, endpoints: Vec<Endpoint>) -> Self {
+        self.guarded(Guard::Anyone, endpoints)
+    }
+
+    /// Endpoints for whoever has this scope.
+    #[must_use]
+    pub fn scoped(self, scope: &'static str, endpoints: Vec<Endpoint>) -> Self {
+        self.guarded(Guard::Scoped(scope), endpoints)
     }
 
     fn guarded(mut self, guard: Guard, endpoints: Vec<Endpoint>) -> Self {

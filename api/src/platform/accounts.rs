@@ -1,6 +1,6 @@
 //! Accounts: the people who use the app. Each sees and changes only their own.
 
-use auth::Auth;
+use auth::{Auth, Origin};
 use axum::extract::State;
 use models::{
     platform::{
@@ -26,9 +26,10 @@ pub fn module() -> Module {
 ))]
 pub async fn create_account(
     State(auth): State<Auth>,
+    from: Origin,
     Json(request): Json<CreateAccount>,
 ) -> Result<Created<SignedIn>> {
-    Ok(Created::at("/v1/account", signed_in(auth.register(request).await?)))
+    Ok(Created::at("/v1/account", signed_in(auth.register(request, from).await?)))
 }
 
 /// Get the caller's account.

@@ -1,6 +1,6 @@
 //! Sessions: the devices on which a person is signed in.
 
-use auth::{Auth, Caller, SignIn};
+use auth::{Auth, Caller, Origin, SignIn};
 use axum::extract::State;
 use models::{
     Id,
@@ -26,9 +26,10 @@ pub fn module() -> Module {
 ))]
 pub async fn create_session(
     State(auth): State<Auth>,
+    from: Origin,
     Json(request): Json<CreateSession>,
 ) -> Result<Created<SignedIn>> {
-    let signed_in = signed_in(auth.sign_in(request).await?);
+    let signed_in = signed_in(auth.sign_in(request, from).await?);
     Ok(Created::at(format!("/v1/sessions/{}", signed_in.session.id), signed_in))
 }
 
@@ -41,9 +42,10 @@ pub async fn create_session(
 ))]
 pub async fn refresh_session(
     State(auth): State<Auth>,
+    from: Origin,
     Json(request): Json<RefreshSession>,
 ) -> Result<Json<SignedIn>> {
-    Ok(Json(signed_in(auth.refresh(request).await?)))
+    Ok(Json(signed_in(auth.refresh(request, from).await?)))
 }
 
 /// List the caller's sessions, newest first.
@@ -62,7 +64,9 @@ pub async fn list_sessions(
 /// Its refresh token ends at once, its access token within 15 minutes. Signing out twice is fine.
 #[utoipa::path(delete, path = "/v1/sessions/current")]
 pub async fn delete_current_session(caller: Caller, sessions: Owned<Session>) -> Result<NoContent> {
-    sessions.delete(caller.session).await?;
+    if let Some(session) = caller.session {
+        sessions.delete(session).await?;
+    }
     Ok(NoContent)
 }
 
@@ -81,7 +85,7 @@ pub(super) fn signed_in(sign_in: SignIn) -> SignedIn {
     let current = session.id;
     SignedIn {
         account: account.into(),
-        session: SessionView::new(session, current),
+        session: SessionView::new(session, Some(current)),
         tokens: TokensView {
             access_token: tokens.access,
             refresh_token: tokens.refresh,

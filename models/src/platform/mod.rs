@@ -1,5 +1,6 @@
 //! Landline's own entities, written the way a team writes its own.
 
 pub mod account;
+pub mod app;
 pub mod keys;
 pub mod session;

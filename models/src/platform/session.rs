@@ -154,15 +154,15 @@ pub struct SignedIn {
 
 impl SessionView {
     /// The view of `session` for a request that came from the session `current`.
-    pub fn new(session: Session, current: Id) -> Self {
+    pub fn new(session: Session, current: Option<Id>) -> Self {
         let Session { id, device_name, created_at, last_used_at, expires_at, .. } = session;
-        Self { id, device_name, current: id == current, created_at, last_used_at, expires_at }
+        Self { id, device_name, current: Some(id) == current, created_at, last_used_at, expires_at }
     }
 }
 
 impl SessionPage {
     /// The view of a page for a request that came from the session `current`.
-    pub fn new(page: Page<Session>, current: Id) -> Self {
+    pub fn new(page: Page<Session>, current: Option<Id>) -> Self {
         let Page { items, next_cursor } = page.map(|session| SessionView::new(session, current));
         Self { items, next_cursor }
     }
