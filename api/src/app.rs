@@ -28,7 +28,7 @@ use tracing::{Instrument, error, info, info_span};
 use crate::{
     Settings, Web,
     edge::Deadline,
-    http::{Code, Guard, Module, Problem},
+    http::{Code, Guard, Module, Problem, answer_not_modified},
 };
 
 /// What handlers can ask for.
@@ -89,6 +89,7 @@ impl App {
         let router = router
             .fallback(async || Problem::not_found("resource"))
             // The last layer is the outermost.
+            .layer(from_fn(answer_not_modified))
             .layer(from_fn(refuse))
             .layer(from_fn(catch_panic))
             .layer(from_fn_with_state(services.store.ambient().clone(), keep_deadline))

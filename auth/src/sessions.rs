@@ -4,6 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use models::{
     Id, Timestamp,
     platform::session::{RefreshSession, Session},
+    store::Precondition,
 };
 
 use crate::{
@@ -47,7 +48,7 @@ impl Auth {
                     return self.signed_in(session, &next).await;
                 }
                 Standing::Older => {
-                    sessions.delete(session.id).await?;
+                    sessions.delete(session.id, &Precondition::None).await?;
                     tracing::warn!(session = %session.id, "an old refresh token ended its session");
                     return Err(Error::SessionEnded);
                 }

@@ -10,6 +10,9 @@
 //! 2. A line in `entities/mod.rs`.
 //! 3. The module of the same name in `api/src/modules/`.
 
+// What the macros write names this crate from inside and from outside alike.
+extern crate self as models;
+
 mod ambient;
 pub mod entities;
 mod id;

@@ -6,14 +6,24 @@ use std::fmt;
 
 use serde::de::value::StringDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde::forward_to_deserialize_any;
+use serde::{Serialize, forward_to_deserialize_any};
 use serde_json::Value;
+use utoipa::ToSchema;
 use validator::{Validate, ValidationError, ValidationErrors, ValidationErrorsKind};
 
 use crate::view;
 
 #[cfg(test)]
 mod tests;
+
+/// What a client is shown: every type that [`view`](crate::view) stands on.
+pub trait View: Serialize + ToSchema {
+    /// Whether it is one resource with a `version` of its own, which its entity tag is made of.
+    const VERSIONED: bool;
+
+    /// The number of the resource's last change, where there is one.
+    fn version(&self) -> Option<u64>;
+}
 
 /// What a check says of a value.
 pub type Verdict = Result<(), ValidationError>;

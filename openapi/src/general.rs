@@ -6,8 +6,9 @@ use api::http::{Code, Description, Guard, ProblemView};
 use utoipa::{
     ToSchema,
     openapi::{
-        Content, Ref, RefOr, Response, ResponseBuilder, Schema,
-        path::{Operation, ParameterIn},
+        Content, HttpMethod, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Schema,
+        path::{Operation, ParameterBuilder, ParameterIn},
+        schema::Type,
     },
 };
 
@@ -25,7 +26,13 @@ pub(crate) fn problem_schemas() -> Vec<(String, RefOr<Schema>)> {
 }
 
 /// Add to an operation what its signature says, and the problems that follow from it.
-pub(crate) fn complete(operation: &mut Operation, guard: Guard, description: Description) {
+pub(crate) fn complete(
+    operation: &mut Operation,
+    method: &HttpMethod,
+    guard: Guard,
+    mut description: Description,
+) {
+    add_if_none_match(method, &mut description);
     let problems = problems(guard, &description);
     operation.request_body = description.request_body.map(Into::into);
     let parameters: Vec<_> = description.parameters.into_iter().map(RefOr::T).collect();
@@ -50,6 +57,28 @@ pub(crate) fn complete(operation: &mut Operation, guard: Guard, description: Des
     }
 }
 
+/// What has a version can be asked for if it is another than the one that is known already, and can
+/// be put where there is none (RFC 9110, section 13.1.2).
+fn add_if_none_match(method: &HttpMethod, description: &mut Description) {
+    let answer = description.responses.get("200");
+    let versioned = answer.is_some_and(|answer| answer.headers.contains_key("ETag"));
+    let meaning = match method {
+        HttpMethod::Get if versioned => "The `ETag` that the client has; the same by now is 304.",
+        HttpMethod::Put if description.precondition.is_some() => "`*`: only if there is none yet.",
+        _ => return,
+    };
+    let parameter = ParameterBuilder::new()
+        .name("If-None-Match")
+        .parameter_in(ParameterIn::Header)
+        .description(Some(meaning))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)));
+    description.parameters.push(parameter.build());
+    if *method == HttpMethod::Get {
+        let known = ResponseBuilder::new().description("It is the one that the client has.");
+        description.responses.insert("304".to_owned(), known.build());
+    }
+}
+
 /// Which problems an operation can tell of, whatever it does.
 fn problems(guard: Guard, description: &Description) -> Vec<Code> {
     let mut codes = vec![Code::InternalError, Code::Unavailable];
@@ -70,6 +99,10 @@ fn problems(guard: Guard, description: &Description) -> Vec<Code> {
     let takes = |place| description.parameters.iter().any(|it| it.parameter_in == place);
     if takes(ParameterIn::Path) {
         codes.push(Code::NotFound);
+    }
+    if let Some(required) = description.precondition {
+        codes.push(Code::PreconditionFailed);
+        codes.extend(required.then_some(Code::PreconditionRequired));
     }
     if takes(ParameterIn::Query) {
         codes.extend([Code::MalformedQuery, Code::ValidationFailed]);

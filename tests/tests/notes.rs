@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use http::Method;
 use serde_json::{Value, json};
-use tests::{Client, Fault, Faults, World};
+use tests::{Client, Fault, Faults, Request, World};
 
 fn titles(page: &Value) -> Vec<&str> {
     let items = page["items"].as_array().expect("a page has items");
@@ -579,6 +580,115 @@ mod get_note {
     }
 }
 
+mod put_note {
+    use super::*;
+
+    /// As a phone makes it, offline.
+    const PATH: &str = "/v1/notes/01a20449-4b19-71d8-8d0c-7e91835567cb";
+
+    fn put(person: &Client, path: &str, body: &Value) -> Request {
+        person.request(Method::PUT, path).json(body.clone())
+    }
+
+    #[tokio::test]
+    async fn keeps_a_note_under_the_id_that_the_phone_has_made() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+
+        let body = json!({ "title": "Packing list", "tags": ["travel"] });
+        let answer = put(&maya, PATH, &body).await.expect(201);
+
+        assert_eq!(answer.header("location"), PATH);
+        assert_eq!(answer.header("etag"), r#""1""#);
+        let expected = json!({
+            "id": "01a20449-4b19-71d8-8d0c-7e91835567cb",
+            "title": "Packing list",
+            "body": "",
+            "tags": ["travel"],
+            "colour": "yellow",
+            "pinned": false,
+            "createdAt": "2026-11-22T16:30:00.000Z",
+            "updatedAt": "2026-11-22T16:30:00.000Z",
+            "version": 1,
+        });
+        assert_eq!(answer.json(), expected);
+        assert_eq!(maya.get(PATH).await.expect(200).json(), expected);
+    }
+
+    #[tokio::test]
+    async fn replaces_all_of_one_that_is_there() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+        let written = write(&maya, "Packing list").await;
+        world.advance(Duration::from_secs(90));
+
+        let body = json!({ "title": "Packing list", "pinned": true });
+        let answer = put(&maya, &written.path, &body).await.expect(200);
+
+        let mut expected = written.note;
+        expected["pinned"] = json!(true);
+        expected["updatedAt"] = json!("2026-11-22T16:31:30.000Z");
+        expected["version"] = json!(2);
+        assert_eq!(answer.json(), expected);
+        assert_eq!(answer.header("etag"), r#""2""#);
+        assert_eq!(answer.header("location"), "");
+    }
+
+    #[tokio::test]
+    async fn makes_one_note_however_often_it_is_sent() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+
+        let body = json!({ "title": "Packing list" });
+        let sent = (0..20).map(|_| put(&maya, PATH, &body).into_future());
+        let answers = join_all(sent).await;
+
+        let new = answers.iter().filter(|answer| answer.status == 201).count();
+        assert_eq!(new, 1);
+        let page = maya.get("/v1/notes").await.expect(200).json();
+        assert_eq!(titles(&page), ["Packing list"]);
+        assert_eq!(page["items"][0]["version"], 20);
+    }
+
+    #[tokio::test]
+    async fn holds_the_condition_that_it_is_sent_with() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+        let body = json!({ "title": "Packing list" });
+        let put = |name, value| put(&maya, PATH, &body).header(name, value).into_future();
+
+        put("if-match", "*").await.expect_problem(412, "precondition_failed");
+        put("if-match", r#""1""#).await.expect_problem(412, "precondition_failed");
+        put("if-none-match", "*").await.expect(201);
+        put("if-none-match", "*").await.expect_problem(412, "precondition_failed");
+        put("if-match", r#""1""#).await.expect(200);
+        put("if-match", r#""1""#).await.expect_problem(412, "precondition_failed");
+        put("if-match", "*").await.expect(200);
+    }
+
+    #[tokio::test]
+    async fn is_about_the_callers_own_notes() {
+        let world = World::new().await;
+        let (maya, omar) = (world.maya().await, world.omar().await);
+        let written = write(&maya, "Maya's").await;
+
+        put(&omar, &written.path, &json!({ "title": "Omar's" })).await.expect(201);
+
+        assert_eq!(maya.get(&written.path).await.expect(200).json(), written.note);
+        assert_eq!(omar.get(&written.path).await.expect(200).json()["title"], "Omar's");
+    }
+
+    #[tokio::test]
+    async fn takes_no_id_that_is_none() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+
+        let answer = put(&maya, "/v1/notes/packing-list", &json!({ "title": "List" })).await;
+
+        answer.expect_problem(404, "not_found");
+    }
+}
+
 mod update_note {
     use super::*;
 
@@ -697,6 +807,22 @@ mod update_note {
 
 mod delete_note {
     use super::*;
+
+    #[tokio::test]
+    async fn keeps_a_note_that_has_changed_since_the_phone_saw_it() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+        let path = write(&maya, "Packing list").await.path;
+        maya.patch(&path).json(json!({ "pinned": true })).await.expect(200);
+
+        let stale = maya.delete(&path).header("if-match", r#""1""#).await;
+
+        stale.expect_problem(412, "precondition_failed");
+        maya.get(&path).await.expect(200);
+        maya.delete(&path).header("if-match", r#""2""#).await.expect(204);
+        let gone = maya.delete(&path).header("if-match", r#""2""#).await;
+        gone.expect_problem(404, "not_found");
+    }
 
     #[tokio::test]
     async fn removes_the_note_once() {

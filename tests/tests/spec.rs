@@ -228,6 +228,11 @@ mod every_guarded_operation {
             for whole in [false, true] {
                 let answer = operation.request(&omar, &path, whole).await;
 
+                // The same id among one's own things is another thing.
+                if operation.method == Method::PUT {
+                    assert!(answer.status.is_success(), "{}", operation.id);
+                    continue;
+                }
                 assert_eq!(answer.status, 404, "{}", operation.id);
                 assert_eq!(answer.json()["code"], "not_found", "{}", operation.id);
             }
@@ -346,7 +351,7 @@ mod declarations_that_contradict_each_other {
 
     mod one {
         /// A schema.
-        #[derive(serde::Serialize, utoipa::ToSchema)]
+        #[models::view]
         pub(super) struct Same {
             /// A text.
             pub(super) value: String,
@@ -355,7 +360,7 @@ mod declarations_that_contradict_each_other {
 
     mod other {
         /// A schema.
-        #[derive(serde::Serialize, utoipa::ToSchema)]
+        #[models::view]
         pub(super) struct Same {
             /// A number.
             pub(super) value: u32,

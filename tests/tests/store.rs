@@ -3,7 +3,7 @@
 
 use models::{
     Id,
-    store::{Entity, Error, Key, Owned, Store},
+    store::{Entity, Error, Key, Owned, Precondition, Store},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -537,9 +537,10 @@ mod a_thing_of_somebody_else {
         maya.keep(&mut mayas).await.unwrap();
         faults.calls();
 
-        let owner = maya.change(mayas.id, |thing| thing.owner = omar.owner()).await;
+        let owner =
+            maya.change(mayas.id, &Precondition::None, |thing| thing.owner = omar.owner()).await;
         let other = maya.ambient().new_id();
-        let id = maya.change(mayas.id, |thing| thing.id = other).await;
+        let id = maya.change(mayas.id, &Precondition::None, |thing| thing.id = other).await;
 
         expect_refused(owner);
         expect_refused(id);

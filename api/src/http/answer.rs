@@ -1,15 +1,12 @@
 use axum::response::{IntoResponse, Response};
 use http::{
     HeaderValue, StatusCode,
-    header::{CONTENT_TYPE, LOCATION},
+    header::{CONTENT_TYPE, ETAG, LOCATION},
 };
-use serde::Serialize;
-use utoipa::{
-    ToSchema,
-    openapi::{HeaderBuilder, ObjectBuilder, ResponseBuilder, schema::Type},
-};
+use models::wire::View;
+use utoipa::openapi::{HeaderBuilder, ObjectBuilder, ResponseBuilder, schema::Type};
 
-use super::{Description, Json, Problem};
+use super::{Description, Json, Problem, conditions::entity_tag};
 
 /// What a handler answers with when all is well.
 pub trait Answer: IntoResponse {
@@ -31,28 +28,40 @@ impl<T> Created<T> {
     }
 }
 
+/// 201 or 200: all of something is as the request says, and whether it is new.
+#[derive(Debug)]
+pub enum Put<T> {
+    /// It is new.
+    Created(Created<T>),
+    /// It was there before.
+    Replaced(T),
+}
+
 /// 204: done, and nothing to say.
 #[derive(Debug)]
 pub struct NoContent;
 
-impl<T: Serialize> IntoResponse for Json<T> {
+impl<T: View> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
-        match serde_json::to_vec(&self.0) {
-            Ok(body) => ([(CONTENT_TYPE, "application/json")], body).into_response(),
-            Err(error) => Problem::internal(error).into_response(),
-        }
+        let body = match serde_json::to_vec(&self.0) {
+            Ok(body) => body,
+            Err(error) => return Problem::internal(error).into_response(),
+        };
+        let mut response = ([(CONTENT_TYPE, "application/json")], body).into_response();
+        let tag = self.0.version().map(|version| (ETAG, entity_tag(version)));
+        response.headers_mut().extend(tag);
+        response
     }
 }
 
-impl<T: Serialize + ToSchema> Answer for Json<T> {
+impl<T: View> Answer for Json<T> {
     fn describe(description: &mut Description) {
-        let response = ResponseBuilder::new().description("Done.");
-        let content = description.content::<T>();
-        description.answers(StatusCode::OK, response.content("application/json", content));
+        let response = shows::<T>("Done.", description);
+        description.answers(StatusCode::OK, response);
     }
 }
 
-impl<T: Serialize> IntoResponse for Created<T> {
+impl<T: View> IntoResponse for Created<T> {
     fn into_response(self) -> Response {
         let location = match HeaderValue::try_from(self.location) {
             Ok(location) => location,
@@ -62,18 +71,46 @@ impl<T: Serialize> IntoResponse for Created<T> {
     }
 }
 
-impl<T: Serialize + ToSchema> Answer for Created<T> {
+impl<T: View> Answer for Created<T> {
     fn describe(description: &mut Description) {
-        let location = HeaderBuilder::new()
-            .description(Some("The path of what was created."))
-            .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
-            .build();
-        let response = ResponseBuilder::new()
-            .description("Created.")
-            .header("Location", location)
-            .content("application/json", description.content::<T>());
-        description.answers(StatusCode::CREATED, response);
+        let response = shows::<T>("Created.", description);
+        let location = text_header("The path of what was created.");
+        description.answers(StatusCode::CREATED, response.header("Location", location));
     }
+}
+
+impl<T: View> IntoResponse for Put<T> {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Created(created) => created.into_response(),
+            Self::Replaced(body) => Json(body).into_response(),
+        }
+    }
+}
+
+impl<T: View> Answer for Put<T> {
+    fn describe(description: &mut Description) {
+        Created::<T>::describe(description);
+        Json::<T>::describe(description);
+    }
+}
+
+/// An answer whose body is this view; it has an entity tag where the view has a version.
+fn shows<T: View>(said: &str, description: &mut Description) -> ResponseBuilder {
+    let response = ResponseBuilder::new()
+        .description(said)
+        .content("application/json", description.content::<T>());
+    if !T::VERSIONED {
+        return response;
+    }
+    response.header("ETag", text_header("The version of the resource, for `If-Match`."))
+}
+
+fn text_header(description: &str) -> utoipa::openapi::Header {
+    HeaderBuilder::new()
+        .description(Some(description))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .build()
 }
 
 impl IntoResponse for NoContent {

@@ -3,9 +3,10 @@ use std::{collections::BTreeMap, future::Future};
 use utoipa::{
     IntoParams, PartialSchema, ToSchema,
     openapi::{
-        Content, RefOr, Required, Response, ResponseBuilder, Schema,
+        Content, ObjectBuilder, RefOr, Required, Response, ResponseBuilder, Schema,
         path::{Parameter, ParameterBuilder, ParameterIn},
         request_body::{RequestBody, RequestBodyBuilder},
+        schema::Type,
     },
 };
 
@@ -28,6 +29,8 @@ pub struct Description {
     pub takes_caller: bool,
     /// Whether the handler asks who is calling, if anybody says.
     pub takes_caller_if_any: bool,
+    /// Whether the handler takes a precondition; the flag inside says whether it insists on one.
+    pub precondition: Option<bool>,
     /// Decodes and validates a body as the handler's argument does.
     pub decode_body: Option<Decode<[u8]>>,
     /// Decodes and validates a query string as the handler's argument does.
@@ -57,6 +60,19 @@ impl Description {
             .required(Required::True)
             .schema(Some(T::schema()));
         self.parameters.push(parameter.build());
+    }
+
+    /// The operation is done only where the resource is as the request says.
+    pub fn takes_precondition(&mut self, required: bool) {
+        let description = "The `ETag` of the resource as the client knows it.";
+        let parameter = ParameterBuilder::new()
+            .name("If-Match")
+            .parameter_in(ParameterIn::Header)
+            .required(if required { Required::True } else { Required::False })
+            .description(Some(description))
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String)));
+        self.parameters.push(parameter.build());
+        self.precondition = Some(required);
     }
 
     /// The operation answers with this status and, where there is one, a body of this view.

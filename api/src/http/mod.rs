@@ -2,6 +2,7 @@
 //! and the one body and the one table of errors.
 
 mod answer;
+mod conditions;
 mod describe;
 mod extract;
 mod json;
@@ -10,7 +11,9 @@ mod route_table;
 pub(crate) mod violations;
 
 pub use crate::endpoints;
-pub use answer::{Answer, Created, NoContent};
+pub use answer::{Answer, Created, NoContent, Put};
+pub use conditions::Required;
+pub(crate) use conditions::answer_not_modified;
 pub use describe::{Decode, Describe, Description, Signature};
 pub use extract::{Json, LARGEST_BODY, Path, PathParameters, Query};
 pub use problem::{Code, Problem, ProblemView};

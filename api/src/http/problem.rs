@@ -79,6 +79,10 @@ codes! {
     EmailTaken = CONFLICT, "email_taken", "The e-mail address is taken";
     /// Somebody else was faster.
     Conflict = CONFLICT, "conflict", "The resource was changed at the same time";
+    /// The resource is not as the request says.
+    PreconditionFailed = PRECONDITION_FAILED, "precondition_failed", "The resource is another by now";
+    /// The request must say which version it is about.
+    PreconditionRequired = PRECONDITION_REQUIRED, "precondition_required", "A precondition is needed";
     /// More than is read.
     ContentTooLarge = PAYLOAD_TOO_LARGE, "content_too_large", "The body is too large";
     /// Something else than JSON.
@@ -253,6 +257,9 @@ impl From<store::Error> for Problem {
         use store::Error;
         match error {
             Error::Conflict { .. } => Self::new(Code::Conflict, "Look at it again and try again."),
+            Error::PreconditionFailed => {
+                Self::new(Code::PreconditionFailed, "Get it again, and decide anew.")
+            }
             Error::InvalidCursor => Self::new(Code::CursorInvalid, "Begin at the first page."),
             Error::TooLarge => {
                 Self::new(Code::ContentTooLarge, "All of it together is more than can be kept.")

@@ -3,10 +3,10 @@
 use models::{
     Id,
     entities::notes::{CreateNote, ListNotes, Note, NotePage, NoteView, UpdateNote},
-    store::Owned,
+    store::{Owned, Precondition},
 };
 
-use crate::http::{Created, Json, Module, NoContent, Path, Problem, Query, Result, endpoints};
+use crate::http::{Created, Json, Module, NoContent, Path, Problem, Put, Query, Result, endpoints};
 
 /// The module's endpoints.
 pub fn module() -> Module {
@@ -14,6 +14,7 @@ pub fn module() -> Module {
         list_notes,
         create_note,
         get_note,
+        put_note,
         update_note,
         delete_note
     ])
@@ -45,20 +46,45 @@ pub async fn get_note(notes: Owned<Note>, Path(id): Path<Id>) -> Result<Json<Not
     note.map(|note| Json(note.into())).ok_or_else(|| Problem::not_found("note"))
 }
 
+/// Keep a note under an id that the phone has made, or replace all of it.
+///
+/// A phone without a network makes the id itself (a UUID of version 7) and sends the note later, as
+/// often as it takes.
+#[utoipa::path(put, path = "/v1/notes/{noteId}")]
+pub async fn put_note(
+    notes: Owned<Note>,
+    Path(id): Path<Id>,
+    precondition: Precondition,
+    Json(request): Json<CreateNote>,
+) -> Result<Put<NoteView>> {
+    let (note, new) = notes.create_or_replace(id, &precondition, request).await?;
+    let note = NoteView::from(note);
+    Ok(if new {
+        Put::Created(Created::at(format!("/v1/notes/{id}"), note))
+    } else {
+        Put::Replaced(note)
+    })
+}
+
 /// Change one of the caller's notes.
 #[utoipa::path(patch, path = "/v1/notes/{noteId}")]
 pub async fn update_note(
     notes: Owned<Note>,
     Path(id): Path<Id>,
+    precondition: Precondition,
     Json(request): Json<UpdateNote>,
 ) -> Result<Json<NoteView>> {
-    let note = notes.update(id, request).await?;
+    let note = notes.update(id, &precondition, request).await?;
     note.map(|note| Json(note.into())).ok_or_else(|| Problem::not_found("note"))
 }
 
 /// Delete one of the caller's notes.
 #[utoipa::path(delete, path = "/v1/notes/{noteId}")]
-pub async fn delete_note(notes: Owned<Note>, Path(id): Path<Id>) -> Result<NoContent> {
-    let existed = notes.delete(id).await?;
+pub async fn delete_note(
+    notes: Owned<Note>,
+    Path(id): Path<Id>,
+    precondition: Precondition,
+) -> Result<NoContent> {
+    let existed = notes.delete(id, &precondition).await?;
     if existed { Ok(NoContent) } else { Err(Problem::not_found("note")) }
 }

@@ -7,7 +7,7 @@ use models::{
         account::{Account, AccountView, CreateAccount, UpdateAccount},
         session::SignedIn,
     },
-    store::Owned,
+    store::{Owned, Precondition},
 };
 
 use super::sessions::signed_in;
@@ -47,9 +47,10 @@ pub async fn get_account(accounts: Owned<Account>) -> Result<Json<AccountView>> 
 ))]
 pub async fn update_account(
     accounts: Owned<Account>,
+    precondition: Precondition,
     Json(request): Json<UpdateAccount>,
 ) -> Result<Json<AccountView>> {
-    let account = accounts.update(request).await?;
+    let account = accounts.update(&precondition, request).await?;
     account.map(|account| Json(account.into())).ok_or_else(gone)
 }
 

@@ -8,7 +8,7 @@ use models::{
         CreateSession, ListSessions, RefreshSession, Session, SessionPage, SessionView, SignedIn,
         TokensView,
     },
-    store::Owned,
+    store::{Owned, Precondition},
 };
 
 use crate::http::{Created, Json, Module, NoContent, Path, Problem, Query, Result, endpoints};
@@ -65,7 +65,7 @@ pub async fn list_sessions(
 #[utoipa::path(delete, path = "/v1/sessions/current")]
 pub async fn delete_current_session(caller: Caller, sessions: Owned<Session>) -> Result<NoContent> {
     if let Some(session) = caller.session {
-        sessions.delete(session).await?;
+        sessions.delete(session, &Precondition::None).await?;
     }
     Ok(NoContent)
 }
@@ -76,7 +76,7 @@ pub async fn delete_session(
     sessions: Owned<Session>,
     Path(session): Path<Id>,
 ) -> Result<NoContent> {
-    let existed = sessions.delete(session).await?;
+    let existed = sessions.delete(session, &Precondition::None).await?;
     if existed { Ok(NoContent) } else { Err(Problem::not_found("session")) }
 }
 

@@ -3,7 +3,7 @@
 use quote::{format_ident, quote};
 use syn::{Data, DeriveInput, Error, Fields, Result};
 
-use crate::settings::{add, argument_of};
+use crate::settings::{add, argument_of, wire_name};
 
 pub(crate) fn expand(mut item: DeriveInput) -> Result<proc_macro2::TokenStream> {
     let Data::Struct(syn::DataStruct { fields: Fields::Named(fields), .. }) = &mut item.data else {
@@ -20,7 +20,21 @@ pub(crate) fn expand(mut item: DeriveInput) -> Result<proc_macro2::TokenStream> 
         let name = format_ident!("{name}");
         add(&mut item.attrs, "schema", &[("as", quote!(#name))]);
     }
+    let name = &item.ident;
+    let versioned = fields.named.iter().any(|field| wire_name(field) == "version");
+    let version = if versioned { quote!(Some(self.version)) } else { quote!(None) };
+    let view = quote! {
+        impl ::models::wire::View for #name {
+            const VERSIONED: bool = #versioned;
+
+            fn version(&self) -> Option<u64> {
+                #version
+            }
+        }
+    };
     Ok(quote! {
+        #view
+
         #[derive(::serde::Serialize, ::utoipa::ToSchema)]
         #[serde(rename_all = "camelCase")]
         #item

@@ -4,13 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Id, Timestamp, page_view, request,
-    store::{Entity, Error, Key, Owned, Page},
+    store::{Entity, Error, Key, Owned, Page, Precondition},
     view,
     wire::set,
 };
 
-/// A new note.
+/// All of a note that a person can say.
 #[request]
+#[derive(Clone)]
 pub struct CreateNote {
     /// What the note is called in lists.
     #[validate(length(min = 1, max = 200))]
@@ -179,6 +180,22 @@ impl Owned<Note> {
         Ok(note)
     }
 
+    /// Keep a note under an id of the phone's making: a new one, or all of one that is there. True
+    /// when it is new.
+    pub async fn create_or_replace(
+        &self,
+        id: Id,
+        precondition: &Precondition,
+        request: CreateNote,
+    ) -> Result<(Note, bool), Error> {
+        let now = self.ambient().now();
+        self.put(id, precondition, |known| {
+            let note = Note::new(id, self.owner(), request.clone(), now);
+            Note { created_at: known.map_or(now, |known| known.created_at), ..note }
+        })
+        .await
+    }
+
     /// A page of the notes that the request asks for, newest first.
     pub async fn list(&self, request: &ListNotes) -> Result<Page<Note>, Error> {
         let tag = request.tag.as_ref().map(|tag| ("tags", tag.0.as_str()));
@@ -186,8 +203,13 @@ impl Owned<Note> {
     }
 
     /// Change what the request names. `None` when there is no such note.
-    pub async fn update(&self, id: Id, request: UpdateNote) -> Result<Option<Note>, Error> {
+    pub async fn update(
+        &self,
+        id: Id,
+        precondition: &Precondition,
+        request: UpdateNote,
+    ) -> Result<Option<Note>, Error> {
         let now = self.ambient().now();
-        self.change(id, |note| note.apply(request.clone(), now)).await
+        self.change(id, precondition, |note| note.apply(request.clone(), now)).await
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     Id, Timestamp,
     platform::session::Session,
     request,
-    store::{Entity, Error, Key, Owned, Store, WriteSet},
+    store::{Entity, Error, Key, Owned, Precondition, Store, WriteSet},
     view,
     wire::set,
 };
@@ -133,9 +133,13 @@ impl Owned<Account> {
     }
 
     /// Change what the request names.
-    pub async fn update(&self, request: UpdateAccount) -> Result<Option<Account>, Error> {
+    pub async fn update(
+        &self,
+        precondition: &Precondition,
+        request: UpdateAccount,
+    ) -> Result<Option<Account>, Error> {
         let now = self.ambient().now();
-        self.change(self.owner(), |account| {
+        self.change(self.owner(), precondition, |account| {
             set(&mut account.display_name, request.display_name.clone());
             account.updated_at = now;
         })

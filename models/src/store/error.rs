@@ -10,6 +10,9 @@ pub enum Error {
         /// Counted from 0, in the order in which the writes were added.
         write: usize,
     },
+    /// The item is not as the request's [`Precondition`](super::Precondition) says.
+    #[error("the item is not as the request says")]
+    PreconditionFailed,
     /// The cursor is changed, of another listing or person, or older than a day.
     #[error("the cursor does not belong to this listing")]
     InvalidCursor,

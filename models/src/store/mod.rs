@@ -11,6 +11,7 @@ mod error;
 mod key;
 mod owned;
 mod page;
+mod precondition;
 mod read;
 mod table;
 mod write;
@@ -22,6 +23,7 @@ pub use key::Key;
 pub use owned::Owned;
 use page::Listing;
 pub use page::Page;
+pub use precondition::Precondition;
 pub use write::WriteSet;
 
 /// Declare the view of a [`Page`]: a named struct, because a generic page would reach the clients

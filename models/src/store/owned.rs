@@ -1,6 +1,6 @@
 use std::{fmt, marker::PhantomData};
 
-use super::{Entity, Error, Key, Listing, Page, Store, key::owner_partition};
+use super::{Entity, Error, Key, Listing, Page, Precondition, Store, key::owner_partition};
 use crate::{Ambient, Id};
 
 /// How many items a page has where nothing is asked for.
@@ -50,8 +50,24 @@ impl<E: Entity> Owned<E> {
     /// Read one, change it and write it back; anew when another write came between. So `change` may
     /// run more than once and takes nothing out of what it captures: let it clone the request.
     /// `None` when there is none of this id.
-    pub async fn change(&self, id: Id, change: impl FnMut(&mut E)) -> Result<Option<E>, Error> {
-        self.store.update(self.key(id), change).await
+    pub async fn change(
+        &self,
+        id: Id,
+        precondition: &Precondition,
+        change: impl FnMut(&mut E),
+    ) -> Result<Option<E>, Error> {
+        self.store.update(self.key(id), precondition, change).await
+    }
+
+    /// Make one of this id, or replace the one that is there, which `make` is given; it may run more
+    /// than once. Gives it as written, and whether it is new.
+    pub async fn put(
+        &self,
+        id: Id,
+        precondition: &Precondition,
+        make: impl FnMut(Option<E>) -> E,
+    ) -> Result<(E, bool), Error> {
+        self.store.put(self.key(id), precondition, make).await
     }
 
     /// Write one back. [`Error::Conflict`] when it has changed, or gone, since it was read.
@@ -61,8 +77,8 @@ impl<E: Entity> Owned<E> {
     }
 
     /// Remove one. False when there is none of this id.
-    pub async fn delete(&self, id: Id) -> Result<bool, Error> {
-        self.store.delete(self.key(id)).await
+    pub async fn delete(&self, id: Id, precondition: &Precondition) -> Result<bool, Error> {
+        self.store.delete::<E>(self.key(id), precondition).await
     }
 
     /// A page of them, newest first: 20 unless `limit` says otherwise, going on at `cursor`, and

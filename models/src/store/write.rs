@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::{
 };
 
 use super::{
-    Entity, Error, Key, Store,
+    Entity, Error, Key, Precondition, Store,
     read::{Item, item_size},
     table::{KIND, PARTITION, SORT, TTL, VERSION, WRITE_ID},
 };
@@ -31,7 +31,7 @@ pub struct WriteSet {
 enum Write {
     Create(Item),
     Replace { item: Item, read_version: u64 },
-    Delete(Key),
+    Delete { key: Key, read_version: Option<u64> },
 }
 
 impl WriteSet {
@@ -60,7 +60,15 @@ impl WriteSet {
     /// Remove an item that must exist.
     #[must_use]
     pub fn delete(mut self, key: Key) -> Self {
-        self.writes.push(Write::Delete(key));
+        self.writes.push(Write::Delete { key, read_version: None });
+        self
+    }
+
+    /// Remove an item that must not have changed since it was read.
+    #[must_use]
+    pub fn remove<E: Entity>(mut self, entity: &mut E) -> Self {
+        let read_version = Some(*entity.version_mut());
+        self.writes.push(Write::Delete { key: entity.key(), read_version });
         self
     }
 }
@@ -76,38 +84,87 @@ impl Store {
         self.write(WriteSet::new().replace(entity)).await
     }
 
-    /// Read an item, change it and write it back; read and changed anew when another write came
-    /// between. Gives the item as written, `None` when there is none.
+    /// Read an item, change it and write it back. Gives the item as written, `None` when there is
+    /// none.
     pub async fn update<E: Entity>(
         &self,
         key: Key,
+        precondition: &Precondition,
         mut change: impl FnMut(&mut E),
     ) -> Result<Option<E>, Error> {
-        let mut attempt = 0;
-        loop {
-            let Some(mut entity) = self.get::<E>(key.clone()).await? else { return Ok(None) };
+        self.rewrite(key.clone(), |found: Option<E>| {
+            let Some(mut entity) = found else { return Ok((WriteSet::new(), None)) };
+            precondition.check(Some(*entity.version_mut()))?;
             change(&mut entity);
-            // Written under another key it would replace something else, somebody else's too.
-            if entity.key() != key {
-                return Err(Error::ForeignOwner { kind: E::KIND });
-            }
-            match self.replace(&mut entity).await {
-                Err(Error::Conflict { .. }) if attempt < ATTEMPTS => self.back_off(attempt).await,
-                Err(error @ Error::Conflict { .. }) => {
-                    return Err(Error::Unavailable(error.to_string()));
-                }
-                written => return written.map(|()| Some(entity)),
-            }
-            attempt += 1;
-        }
+            check_key(&entity, &key)?;
+            Ok((WriteSet::new().replace(&mut entity), Some(entity)))
+        })
+        .await
+    }
+
+    /// Make an item, or replace the one that is there: `make` is given that one. Gives the item as
+    /// written, and whether it is new.
+    pub async fn put<E: Entity>(
+        &self,
+        key: Key,
+        precondition: &Precondition,
+        mut make: impl FnMut(Option<E>) -> E,
+    ) -> Result<(E, bool), Error> {
+        self.rewrite(key.clone(), |mut found: Option<E>| {
+            let version = found.as_mut().map(|entity| *entity.version_mut());
+            precondition.check(version)?;
+            let mut entity = make(found);
+            check_key(&entity, &key)?;
+            *entity.version_mut() = version.unwrap_or_default();
+            let writes = match version {
+                Some(_) => WriteSet::new().replace(&mut entity),
+                None => WriteSet::new().create(&mut entity),
+            };
+            Ok((writes, (entity, version.is_none())))
+        })
+        .await
     }
 
     /// Remove an item. False when there was none.
-    pub async fn delete(&self, key: Key) -> Result<bool, Error> {
+    pub async fn delete<E: Entity>(
+        &self,
+        key: Key,
+        precondition: &Precondition,
+    ) -> Result<bool, Error> {
+        if *precondition != Precondition::None {
+            return self
+                .rewrite(key, |found: Option<E>| {
+                    let Some(mut entity) = found else { return Ok((WriteSet::new(), false)) };
+                    precondition.check(Some(*entity.version_mut()))?;
+                    Ok((WriteSet::new().remove(&mut entity), true))
+                })
+                .await;
+        }
         match self.write(WriteSet::new().delete(key)).await {
             Ok(()) => Ok(true),
             Err(Error::Conflict { .. }) => Ok(false),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Read an item, decide what becomes of it, and write that; read and decided anew when another
+    /// write came between.
+    async fn rewrite<E: Entity, T>(
+        &self,
+        key: Key,
+        mut decide: impl FnMut(Option<E>) -> Result<(WriteSet, T), Error>,
+    ) -> Result<T, Error> {
+        let mut attempt = 0;
+        loop {
+            let (writes, outcome) = decide(self.get::<E>(key.clone()).await?)?;
+            match self.write(writes).await {
+                Err(Error::Conflict { .. }) if attempt < ATTEMPTS => self.back_off(attempt).await,
+                Err(error @ Error::Conflict { .. }) => {
+                    return Err(Error::Unavailable(error.to_string()));
+                }
+                written => return written.map(|()| outcome),
+            }
+            attempt += 1;
         }
     }
 
@@ -123,12 +180,12 @@ impl Store {
         }
         match &writes[..] {
             [] => Ok(()),
-            [Write::Create(_) | Write::Replace { .. }] => self.put(writes.remove(0)).await,
+            [Write::Create(_) | Write::Replace { .. }] => self.put_item(writes.remove(0)).await,
             _ => self.write_together(writes).await,
         }
     }
 
-    async fn put(&self, write: Write) -> Result<(), Error> {
+    async fn put_item(&self, write: Write) -> Result<(), Error> {
         let Condition { expression, names, values } = write.condition();
         let (Write::Create(item) | Write::Replace { item, .. }) = write else { return Ok(()) };
         let write_id = AttributeValue::B(Blob::new(self.0.ambient.random::<12>()));
@@ -227,15 +284,18 @@ impl Write {
     fn size(&self) -> usize {
         match self {
             Self::Create(item) | Self::Replace { item, .. } => item_size(item),
-            Self::Delete(_) => 0,
+            Self::Delete { .. } => 0,
         }
     }
 
     fn condition(&self) -> Condition {
         let (expression, name, value, values) = match self {
             Self::Create(_) => ("attribute_not_exists(#pk)", "#pk", PARTITION, None),
-            Self::Delete(_) => ("attribute_exists(#pk)", "#pk", PARTITION, None),
-            Self::Replace { read_version, .. } => {
+            Self::Delete { read_version: None, .. } => {
+                ("attribute_exists(#pk)", "#pk", PARTITION, None)
+            }
+            Self::Replace { read_version, .. }
+            | Self::Delete { read_version: Some(read_version), .. } => {
                 let read = AttributeValue::N(read_version.to_string());
                 let values = Item::from([(":read".to_owned(), read)]);
                 ("#version = :read", "#version", VERSION, Some(values))
@@ -259,18 +319,24 @@ impl Write {
                     .build()
                     .expect("table and item are set"),
             ),
-            Self::Delete(key) => write.delete(
+            Self::Delete { key, .. } => write.delete(
                 Delete::builder()
                     .table_name(table)
                     .set_key(Some(key.into()))
                     .condition_expression(expression)
                     .set_expression_attribute_names(Some(names))
+                    .set_expression_attribute_values(values)
                     .build()
                     .expect("table and key are set"),
             ),
         }
         .build()
     }
+}
+
+/// Written under another key it would replace something else, somebody else's too.
+fn check_key<E: Entity>(entity: &E, key: &Key) -> Result<(), Error> {
+    if entity.key() == *key { Ok(()) } else { Err(Error::ForeignOwner { kind: E::KIND }) }
 }
 
 fn to_item<E: Entity>(entity: &E) -> Item {
