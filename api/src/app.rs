@@ -28,7 +28,10 @@ use tracing::{Instrument, error, info, info_span};
 use crate::{
     Settings, Web,
     edge::Deadline,
-    http::{Code, Guard, Module, Problem, answer_not_modified},
+    http::{
+        Code, Guard, IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, Module, Problem, answer_not_modified,
+        do_once, rebuild,
+    },
 };
 
 /// What handlers can ask for.
@@ -36,13 +39,6 @@ use crate::{
 pub struct Services {
     pub(crate) store: Store,
     auth: Auth,
-}
-
-/// For what nobody owns.
-impl FromRef<Services> for Store {
-    fn from_ref(services: &Services) -> Self {
-        services.store.clone()
-    }
 }
 
 impl FromRef<Services> for Auth {
@@ -76,7 +72,11 @@ impl App {
         let mut router = Router::new();
         for (guard, endpoint) in modules.into_iter().flat_map(Module::into_endpoints) {
             let path = endpoint.path.clone();
-            let handler = endpoint.into_handler();
+            let once = guard.needs_token() && endpoint.is_done_once();
+            let mut handler = endpoint.into_handler();
+            if once {
+                handler = handler.route_layer(from_fn_with_state(services.clone(), do_once));
+            }
             let handler = match guard {
                 Guard::Public => handler,
                 guard => {
@@ -86,9 +86,11 @@ impl App {
             };
             router = router.route(&path, handler);
         }
+        let routes = router.clone().with_state(services.clone());
         let router = router
             .fallback(async || Problem::not_found("resource"))
             // The last layer is the outermost.
+            .layer(from_fn_with_state(routes, rebuild))
             .layer(from_fn(answer_not_modified))
             .layer(from_fn(refuse))
             .layer(from_fn(catch_panic))
@@ -118,8 +120,23 @@ fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
     let layer = CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, REQUEST_ID])
-        .expose_headers([ALLOW, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE, REQUEST_ID])
+        .allow_headers([
+            AUTHORIZATION,
+            CONTENT_TYPE,
+            IF_MATCH,
+            IF_NONE_MATCH,
+            IDEMPOTENCY_KEY,
+            REQUEST_ID,
+        ])
+        .expose_headers([
+            ALLOW,
+            ETAG,
+            LOCATION,
+            RETRY_AFTER,
+            WWW_AUTHENTICATE,
+            IDEMPOTENCY_REPLAYED,
+            REQUEST_ID,
+        ])
         .max_age(Duration::from_secs(7200));
     Some(layer)
 }

@@ -108,7 +108,7 @@ impl Parts {
             Guard::Anyone => Some(vec![SecurityRequirement::default(), token]),
             Guard::SignedIn | Guard::Scoped(_) => Some(vec![token]),
         };
-        general::complete(&mut operation, &endpoint.method, guard, description);
+        general::complete(&mut operation, endpoint, guard, description);
         if !self.ids.insert(id.clone()) {
             return Err(Contradiction::OperationId(id));
         }

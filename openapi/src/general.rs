@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use api::http::{Code, Description, Guard, ProblemView};
+use api::http::{Code, Description, Endpoint, Guard, ProblemView};
 use utoipa::{
     ToSchema,
     openapi::{
-        Content, HttpMethod, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Schema,
+        Content, HttpMethod, ObjectBuilder, Ref, RefOr, Required, Response, ResponseBuilder,
+        Schema,
         path::{Operation, ParameterBuilder, ParameterIn},
         schema::Type,
     },
@@ -28,12 +29,15 @@ pub(crate) fn problem_schemas() -> Vec<(String, RefOr<Schema>)> {
 /// Add to an operation what its signature says, and the problems that follow from it.
 pub(crate) fn complete(
     operation: &mut Operation,
-    method: &HttpMethod,
+    endpoint: &Endpoint,
     guard: Guard,
     mut description: Description,
 ) {
-    add_if_none_match(method, &mut description);
-    let problems = problems(guard, &description);
+    add_if_none_match(&endpoint.method, &mut description);
+    let mut problems = problems(guard, &description);
+    if guard.needs_token() && endpoint.is_done_once() {
+        problems.extend(add_idempotency_key(&mut description));
+    }
     operation.request_body = description.request_body.map(Into::into);
     let parameters: Vec<_> = description.parameters.into_iter().map(RefOr::T).collect();
     operation.parameters = Some(parameters).filter(|parameters| !parameters.is_empty());
@@ -47,7 +51,8 @@ pub(crate) fn complete(
     let statuses: BTreeSet<_> = problems.iter().map(|code| code.status()).collect();
     for status in statuses {
         let names: Vec<_> = problems.iter().filter(|code| code.status() == status).collect();
-        let names: Vec<_> = names.iter().map(|code| format!("`{}`", code.name())).collect();
+        let names: BTreeSet<_> = names.iter().map(|code| format!("`{}`", code.name())).collect();
+        let names: Vec<_> = names.into_iter().collect();
         let key = status.as_u16().to_string();
         let told = match responses.get(&key) {
             Some(RefOr::T(own)) => format!("{} Or {}.", own.description, names.join(", ")),
@@ -77,6 +82,26 @@ fn add_if_none_match(method: &HttpMethod, description: &mut Description) {
         let known = ResponseBuilder::new().description("It is the one that the client has.");
         description.responses.insert("304".to_owned(), known.build());
     }
+}
+
+/// The header by which a request is known again, and the problems that come with it.
+fn add_idempotency_key(description: &mut Description) -> Vec<Code> {
+    let meaning = "Names this request, for sending it again until it is answered: it is done once. \
+                   A UUID will do.";
+    let required = if description.leases { Required::True } else { Required::False };
+    let text = ObjectBuilder::new().schema_type(Type::String).max_length(Some(257));
+    let parameter = ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(required)
+        .description(Some(meaning))
+        .schema(Some(text.min_length(Some(1))));
+    description.parameters.push(parameter.build());
+    let mut codes = vec![Code::IdempotencyKeyReused, Code::Conflict];
+    if description.leases {
+        codes.extend([Code::IdempotencyKeyRequired, Code::RequestInProgress]);
+    }
+    codes
 }
 
 /// Which problems an operation can tell of, whatever it does.

@@ -8,6 +8,7 @@ mod conditions;
 mod deployment;
 mod edge;
 mod health;
+mod idempotency;
 mod keys;
 mod lambda;
 mod local_dev;

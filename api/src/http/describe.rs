@@ -31,6 +31,8 @@ pub struct Description {
     pub takes_caller_if_any: bool,
     /// Whether the handler takes a precondition; the flag inside says whether it insists on one.
     pub precondition: Option<bool>,
+    /// Whether the handler insists on an idempotency key, by a [`Lease`](super::Lease).
+    pub leases: bool,
     /// Decodes and validates a body as the handler's argument does.
     pub decode_body: Option<Decode<[u8]>>,
     /// Decodes and validates a query string as the handler's argument does.

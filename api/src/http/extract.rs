@@ -15,7 +15,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use models::{
     Id,
     platform::app::Platform,
-    store::{Entity, Owned},
+    store::{Entity, Owned, Store},
     wire,
 };
 use serde::de::DeserializeOwned;
@@ -78,7 +78,7 @@ fn expect_json(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-async fn read(body: Body) -> Result<Vec<u8>, Problem> {
+pub(super) async fn read(body: Body) -> Result<Vec<u8>, Problem> {
     match Limited::new(body, LARGEST_BODY).collect().await {
         Ok(body) => Ok(body.to_bytes().into()),
         Err(error) if error.is::<LengthLimitError>() => {
@@ -212,7 +212,7 @@ impl<E: Entity> FromRequestParts<Services> for Owned<E> {
     #[expect(clippy::disallowed_methods, reason = "this is where it becomes the caller's")]
     async fn from_request_parts(parts: &mut Parts, services: &Services) -> Result<Self, Problem> {
         let caller = <Caller as FromRequestParts<_>>::from_request_parts(parts, services).await?;
-        Ok(Self::new(services.store.clone(), caller.account))
+        Ok(Self::new(store(parts, services), caller.account))
     }
 }
 
@@ -221,6 +221,24 @@ impl<E: Entity> Describe for Owned<E> {
         description.kinds.push((E::KIND, std::any::type_name::<E>()));
         Caller::describe(description);
     }
+}
+
+/// The table, for what nobody owns.
+impl FromRequestParts<Services> for Store {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, services: &Services) -> Result<Self, Problem> {
+        Ok(store(parts, services))
+    }
+}
+
+impl Describe for Store {
+    fn describe(_: &mut Description) {}
+}
+
+/// The request's own, whose writes are collected, or everybody's.
+fn store(parts: &Parts, services: &Services) -> Store {
+    parts.extensions.get().unwrap_or(&services.store).clone()
 }
 
 impl<T> Describe for State<T> {

@@ -5,6 +5,7 @@ mod answer;
 mod conditions;
 mod describe;
 mod extract;
+mod idempotency;
 mod json;
 mod problem;
 mod route_table;
@@ -16,6 +17,8 @@ pub use conditions::Required;
 pub(crate) use conditions::answer_not_modified;
 pub use describe::{Decode, Describe, Description, Signature};
 pub use extract::{Json, LARGEST_BODY, Path, PathParameters, Query};
+pub use idempotency::Lease;
+pub(crate) use idempotency::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, do_once, rebuild};
 pub use problem::{Code, Problem, ProblemView};
 pub use route_table::{Endpoint, Guard, Module};
 

@@ -83,12 +83,18 @@ codes! {
     PreconditionFailed = PRECONDITION_FAILED, "precondition_failed", "The resource is another by now";
     /// The request must say which version it is about.
     PreconditionRequired = PRECONDITION_REQUIRED, "precondition_required", "A precondition is needed";
+    /// The same request is being done.
+    RequestInProgress = CONFLICT, "request_in_progress", "The same request is being done";
     /// More than is read.
     ContentTooLarge = PAYLOAD_TOO_LARGE, "content_too_large", "The body is too large";
     /// Something else than JSON.
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body is not JSON";
     /// A wrong type, a missing or unknown field, or a broken rule; `errors` names them.
     ValidationFailed = UNPROCESSABLE_ENTITY, "validation_failed", "The request breaks rules";
+    /// The key is of another request.
+    IdempotencyKeyReused = UNPROCESSABLE_ENTITY, "idempotency_key_reused", "The key is of another request";
+    /// This request must have a key.
+    IdempotencyKeyRequired = BAD_REQUEST, "idempotency_key_required", "An idempotency key is needed";
     /// The app is older than the oldest version that is served.
     UpgradeRequired = UPGRADE_REQUIRED, "upgrade_required", "The app must be updated";
     /// Try again after `Retry-After`.

@@ -124,6 +124,12 @@ impl Endpoint {
         }
     }
 
+    /// Whether a second of the same would be another one (RFC 9110, section 9.2.2), so that a
+    /// request may carry a key by which it is known again.
+    pub fn is_done_once(&self) -> bool {
+        matches!(self.method, HttpMethod::Post | HttpMethod::Patch)
+    }
+
     pub(crate) fn into_handler(self) -> MethodRouter<Services> {
         self.handler
     }

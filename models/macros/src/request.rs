@@ -89,7 +89,7 @@ fn object(place: Place, mut item: DeriveInput, checks: &[TokenStream]) -> TokenS
 fn named(place: Place, field: &mut Field) -> Result<TokenStream> {
     let mut rules = Rules::take(field)?;
     if argument_of(&field.ty, "Option").is_some() {
-        let present = quote!("crate::wire::present");
+        let present = quote!("::models::wire::present");
         add(&mut field.attrs, "serde", &[("default", quote!()), ("deserialize_with", present)]);
         rules.schema.push(("nullable", quote!(false)));
     }
@@ -124,10 +124,10 @@ fn check(field: &Field, place: &TokenStream, rules: &Rules) -> TokenStream {
     let inner = argument_of(&field.ty, "Option");
     let mut run = quote!();
     if !checks.is_empty() {
-        run.extend(quote!(crate::wire::collect(&mut errors, #name, [#(#checks),*]);));
+        run.extend(quote!(::models::wire::collect(&mut errors, #name, [#(#checks),*]);));
     }
     if rules.nested {
-        run.extend(quote!(crate::wire::nested(&mut errors, #name, value);));
+        run.extend(quote!(::models::wire::nested(&mut errors, #name, value);));
     }
     let run = match inner {
         _ if run.is_empty() => run,
@@ -136,7 +136,7 @@ fn check(field: &Field, place: &TokenStream, rules: &Rules) -> TokenStream {
     };
     let ty = inner.unwrap_or(&field.ty);
     let guard = (!rules.nested).then(
-        || quote_spanned!(ty.span()=> let _ = <#ty as crate::wire::HasNoRulesOrSaysNested<_>>::OK;),
+        || quote_spanned!(ty.span()=> let _ = <#ty as ::models::wire::HasNoRulesOrSaysNested<_>>::OK;),
     );
     quote!(#guard #run)
 }
@@ -177,7 +177,7 @@ fn strict(item: &mut DeriveInput) -> TokenStream {
             fn deserialize<D: ::serde::Deserializer<'de>>(
                 input: D,
             ) -> ::core::result::Result<Self, D::Error> {
-                #ident::deserialize(crate::wire::Strict(input))
+                #ident::deserialize(::models::wire::Strict(input))
             }
         }
         #encode

@@ -62,7 +62,7 @@ impl Rules {
             return Err(Error::new_spanned(&field.ty, message));
         }
         if shape == Shape::Text && !strict {
-            rules.checks.push(quote!(crate::wire::no_nul(value)));
+            rules.checks.push(quote!(::models::wire::no_nul(value)));
             rules.schema.push(("pattern", quote!(#NO_NUL)));
         }
         Ok(rules)
@@ -77,7 +77,7 @@ impl Rules {
             ("range", Shape::Other) => self.limit(rule, "range", &RANGE),
             ("email", Shape::Text) => {
                 rule.require_path_only()?;
-                self.checks.push(quote!(crate::wire::email(value)));
+                self.checks.push(quote!(::models::wire::email(value)));
                 self.schema.extend([("format", quote!("email")), ("max_length", quote!(254))]);
                 Ok(())
             }
@@ -115,7 +115,7 @@ impl Rules {
             return Err(Error::new_spanned(rule, "say a limit, such as `max = 100`"));
         }
         let check = syn::Ident::new(check, proc_macro2::Span::call_site());
-        self.checks.push(quote!(crate::wire::#check(value, &[#(#limits),*])));
+        self.checks.push(quote!(::models::wire::#check(value, &[#(#limits),*])));
         Ok(())
     }
 
@@ -145,7 +145,7 @@ impl Rules {
         require_doc(rule, field)?;
         let other = only_path(rule, "other")?;
         let (this, name) = (&field.ident, wire_name(&syn::parse_quote!(#other: ())));
-        self.checks.push(quote!(crate::wire::same(self.#this == self.#other, #name)));
+        self.checks.push(quote!(::models::wire::same(self.#this == self.#other, #name)));
         Ok(())
     }
 

@@ -2,5 +2,6 @@
 
 pub mod account;
 pub mod app;
+pub mod idempotency;
 pub mod keys;
 pub mod session;

@@ -24,7 +24,7 @@ pub use owned::Owned;
 use page::Listing;
 pub use page::Page;
 pub use precondition::Precondition;
-pub use write::WriteSet;
+pub use write::{Collected, WriteSet};
 
 /// Declare the view of a [`Page`]: a named struct, because a generic page would reach the clients
 /// under an invented name. `page_view! { /// Docs. pub struct NotePage of NoteView, from Note }`
@@ -55,7 +55,7 @@ use crate::Ambient;
 
 /// The table, and the time and randomness that what is written in it needs. Cheap to clone.
 #[derive(Clone)]
-pub struct Store(Arc<Inner>);
+pub struct Store(Arc<Inner>, Option<Collected>);
 
 struct Inner {
     client: aws_sdk_dynamodb::Client,
@@ -67,7 +67,7 @@ impl Store {
     /// Set the client up. Nothing is sent before the first operation.
     pub fn connect(connection: Connection, ambient: Ambient) -> Self {
         let table = connection.table.clone();
-        Self(Arc::new(Inner { client: connection.into_client(), table, ambient }))
+        Self(Arc::new(Inner { client: connection.into_client(), table, ambient }), None)
     }
 
     /// Where repositories take time and new ids from.

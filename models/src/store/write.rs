@@ -1,4 +1,7 @@
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use aws_sdk_dynamodb::{
     error::SdkError,
@@ -15,11 +18,31 @@ use super::{
     table::{KIND, PARTITION, SORT, TTL, VERSION, WRITE_ID},
 };
 
+use crate::Timestamp;
+
 /// DynamoDB's limit for an item, names and values, less the room for the store's own attributes.
 const LARGEST_ITEM: usize = 400 * 1024 - 256;
 
+/// DynamoDB's limit for the writes of one transaction.
+const MOST_WRITES: usize = 100;
+
 /// How often a write that lost a race to another one is made anew.
 const ATTEMPTS: u32 = 8;
+
+/// The writes of a [collecting](Store::collecting) store.
+#[derive(Clone, Default)]
+pub struct Collected(Arc<Mutex<WriteSet>>);
+
+impl Collected {
+    /// What was written since this was asked last.
+    pub fn take(&self) -> WriteSet {
+        std::mem::take(&mut self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, WriteSet> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Several writes that happen together or not at all (TransactWriteItems, at most 100).
 #[derive(Debug, Default)]
@@ -40,7 +63,19 @@ impl WriteSet {
         Self::default()
     }
 
-    /// Add an item that must not exist yet.
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
+    /// Add the writes of another set after these.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.writes.extend(other.writes);
+        self
+    }
+
+    /// Add an item that must not exist yet; one that has expired is none.
     #[must_use]
     pub fn create<E: Entity>(mut self, entity: &mut E) -> Self {
         *entity.version_mut() = 1;
@@ -74,6 +109,14 @@ impl WriteSet {
 }
 
 impl Store {
+    /// The same table for one request, whose writes are collected and happen later, together: with
+    /// the record of the request, for one. Reads show the table as it is without them.
+    #[must_use]
+    pub fn collecting(&self) -> (Self, Collected) {
+        let collected = Collected::default();
+        (Self(self.0.clone(), Some(collected.clone())), collected)
+    }
+
     /// Make a new item; [`Error::Conflict`] when its key is taken.
     pub async fn create<E: Entity>(&self, entity: &mut E) -> Result<(), Error> {
         self.write(WriteSet::new().create(entity)).await
@@ -131,7 +174,7 @@ impl Store {
         key: Key,
         precondition: &Precondition,
     ) -> Result<bool, Error> {
-        if *precondition != Precondition::None {
+        if *precondition != Precondition::None || self.1.is_some() {
             return self
                 .rewrite(key, |found: Option<E>| {
                     let Some(mut entity) = found else { return Ok((WriteSet::new(), false)) };
@@ -174,7 +217,14 @@ impl Store {
     /// itself. A transaction carries a token by which DynamoDB knows it again; an item carries a
     /// `writeId`. A lone delete leaves no item behind, so it goes as a transaction.
     pub async fn write(&self, set: WriteSet) -> Result<(), Error> {
+        if let Some(collected) = &self.1 {
+            collected.lock().writes.extend(set.writes);
+            return Ok(());
+        }
         let mut writes = set.writes;
+        if writes.len() > MOST_WRITES {
+            return Err(Error::Refused(format!("more than {MOST_WRITES} writes together")));
+        }
         if writes.iter().any(|write| write.size() > LARGEST_ITEM) {
             return Err(Error::TooLarge);
         }
@@ -186,7 +236,7 @@ impl Store {
     }
 
     async fn put_item(&self, write: Write) -> Result<(), Error> {
-        let Condition { expression, names, values } = write.condition();
+        let Condition { expression, names, values } = write.condition(self.0.ambient.now());
         let (Write::Create(item) | Write::Replace { item, .. }) = write else { return Ok(()) };
         let write_id = AttributeValue::B(Blob::new(self.0.ambient.random::<12>()));
         let put = self.0.client.put_item().table_name(&self.0.table).set_item(Some(item));
@@ -217,8 +267,9 @@ impl Store {
     }
 
     async fn write_together(&self, writes: Vec<Write>) -> Result<(), Error> {
-        let writes: Vec<_> =
-            writes.into_iter().map(|write| write.in_transaction(&self.0.table)).collect();
+        let now = self.0.ambient.now();
+        let writes = writes.into_iter().map(|write| write.in_transaction(&self.0.table, now));
+        let writes: Vec<_> = writes.collect();
         let mut attempt = 0;
         loop {
             let sent = self
@@ -242,7 +293,7 @@ impl Store {
 
     /// Wait before another attempt: "full jitter", so that those who lost together do not come
     /// back together (measured: without it, 64 tasks on one item made 70,000 conflicts).
-    async fn back_off(&self, attempt: u32) {
+    pub async fn back_off(&self, attempt: u32) {
         let ceiling = 10_000_u64 << attempt.min(6);
         let micros = u64::from_be_bytes(self.0.ambient.random()) % ceiling;
         tokio::time::sleep(Duration::from_micros(micros)).await;
@@ -288,25 +339,34 @@ impl Write {
         }
     }
 
-    fn condition(&self) -> Condition {
-        let (expression, name, value, values) = match self {
-            Self::Create(_) => ("attribute_not_exists(#pk)", "#pk", PARTITION, None),
+    fn condition(&self, now: Timestamp) -> Condition {
+        let (expression, names, value) = match self {
+            // DynamoDB deletes what has expired up to days later. Its seconds are rounded down.
+            Self::Create(_) => (
+                "attribute_not_exists(#pk) OR #ttl < :now",
+                vec![("#pk", PARTITION), ("#ttl", TTL)],
+                Some((":now", now.unix_seconds().to_string())),
+            ),
             Self::Delete { read_version: None, .. } => {
-                ("attribute_exists(#pk)", "#pk", PARTITION, None)
+                ("attribute_exists(#pk)", vec![("#pk", PARTITION)], None)
             }
             Self::Replace { read_version, .. }
-            | Self::Delete { read_version: Some(read_version), .. } => {
-                let read = AttributeValue::N(read_version.to_string());
-                let values = Item::from([(":read".to_owned(), read)]);
-                ("#version = :read", "#version", VERSION, Some(values))
-            }
+            | Self::Delete { read_version: Some(read_version), .. } => (
+                "#version = :read",
+                vec![("#version", VERSION)],
+                Some((":read", read_version.to_string())),
+            ),
         };
-        let names = [(name.to_owned(), value.to_owned())].into();
-        Condition { expression, names, values }
+        Condition {
+            expression,
+            names: names.into_iter().map(|(name, it)| (name.to_owned(), it.to_owned())).collect(),
+            values: value
+                .map(|(name, number)| [(name.to_owned(), AttributeValue::N(number))].into()),
+        }
     }
 
-    fn in_transaction(self, table: &str) -> TransactWriteItem {
-        let Condition { expression, names, values } = self.condition();
+    fn in_transaction(self, table: &str, now: Timestamp) -> TransactWriteItem {
+        let Condition { expression, names, values } = self.condition(now);
         let write = TransactWriteItem::builder();
         match self {
             Self::Create(item) | Self::Replace { item, .. } => write.put(
