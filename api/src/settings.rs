@@ -61,6 +61,7 @@ impl Settings {
                     environment.optional("AWS_SESSION_TOKEN"),
                 ),
                 extra_roots: environment.extra_roots(),
+                attempt_timeout: Connection::ATTEMPT_TIMEOUT,
             },
             web: Web {
                 cors_origins: environment.cors_origins(),

@@ -1,5 +1,7 @@
 //! The app on an embedded store: what the server serves and what `seed` fills.
 
+use std::time::Duration;
+
 use api::{App, Settings, Web};
 use auth::SigningKey;
 use models::{
@@ -81,5 +83,7 @@ pub fn connection(store: &EmbeddedStore) -> Connection {
         table: TABLE.to_owned(),
         credentials: Credentials::embedded(),
         extra_roots: None,
+        // A machine that is busy, compiling for one, is slow and not broken.
+        attempt_timeout: Duration::from_secs(30),
     }
 }

@@ -64,6 +64,7 @@ fn app() -> App {
         table: "none".to_owned(),
         credentials: Credentials::embedded(),
         extra_roots: None,
+        attempt_timeout: Connection::ATTEMPT_TIMEOUT,
     };
     let ambient = Ambient::fixed(Timestamp::from_unix_millis(1_795_365_000_000), 1);
     let auth = auth::Settings {

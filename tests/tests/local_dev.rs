@@ -533,6 +533,7 @@ mod the_store {
             table: told(&laptop, "LANDLINE_TABLE="),
             credentials: Credentials::embedded(),
             extra_roots: None,
+            attempt_timeout: Connection::ATTEMPT_TIMEOUT,
         };
         let function = Function::start(&auth, &connection, &[]).await;
 

@@ -25,6 +25,7 @@ fn gateway() -> Gateway {
         table: "landline".to_owned(),
         credentials: Credentials::embedded(),
         extra_roots: None,
+        attempt_timeout: Connection::ATTEMPT_TIMEOUT,
     };
     let auth = auth::Settings {
         issuer: "http://localhost:3000".to_owned(),

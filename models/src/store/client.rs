@@ -26,6 +26,8 @@ pub struct Connection {
     pub credentials: Credentials,
     /// PEM certificates to trust beside Amazon's own, for networks that break TLS open.
     pub extra_roots: Option<Vec<u8>>,
+    /// An attempt that takes longer is lost; three are made.
+    pub attempt_timeout: Duration,
 }
 
 /// An AWS access key, as the Lambda environment hands it to a function.
@@ -63,6 +65,9 @@ impl fmt::Debug for Credentials {
 }
 
 impl Connection {
+    /// DynamoDB answers within tens of milliseconds; three attempts fit into an invocation.
+    pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
+
     pub(super) fn into_client(self) -> Client {
         let http_client = self.http_client();
         let Credentials { access_key_id, secret_access_key, session_token } = self.credentials;
@@ -76,7 +81,7 @@ impl Connection {
             .region(Region::new(self.region))
             .credentials_provider(credentials)
             .http_client(http_client)
-            .timeout_config(timeouts())
+            .timeout_config(timeouts(self.attempt_timeout))
             .retry_config(RetryConfig::standard().with_max_attempts(3))
             // Its timers watch bodies that stream for minutes; ours are small and timed already.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
@@ -104,12 +109,11 @@ impl Connection {
     }
 }
 
-/// The SDK has no limit of its own on an attempt or an operation. DynamoDB answers within tens of
-/// milliseconds; an attempt that takes seconds is lost, and three fit into an invocation.
-fn timeouts() -> TimeoutConfig {
+/// The SDK has no limit of its own on an attempt or an operation.
+fn timeouts(attempt: Duration) -> TimeoutConfig {
     TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(1))
-        .operation_attempt_timeout(Duration::from_secs(3))
-        .operation_timeout(Duration::from_secs(10))
+        .connect_timeout(attempt / 3)
+        .operation_attempt_timeout(attempt)
+        .operation_timeout(attempt * 10 / 3)
         .build()
 }
