@@ -105,6 +105,7 @@ pub struct Note {
 
 impl Entity for Note {
     const KIND: &'static str = "NOTE";
+    const KEPT_BY_PHONES: bool = true;
 
     fn key(&self) -> Key {
         Key::owned::<Self>(self.owner, self.id)

@@ -4,7 +4,7 @@ use super::Key;
 use crate::Timestamp;
 
 /// What is kept as one item. Its fields become the item's attributes by serde; `pk`, `sk`,
-/// `kind`, `ttl` and `writeId` are added by the store and are not names for fields.
+/// `kind`, `ttl`, `writeId`, `changedAt` and `deletedAt` are added by the store and are not names for fields.
 ///
 /// # Panics
 /// Writing one with a field of such a name, or without a `version`.
@@ -18,6 +18,12 @@ pub trait Entity: Serialize + DeserializeOwned + Send + Sync {
     /// The number of the item's last write, from 1, kept as `version`. The store counts it and refuses a write that
     /// was made from an older one.
     fn version_mut(&mut self) -> &mut u64;
+
+    /// Whether phones keep copies of such items and will ask what has changed. Each write then marks
+    /// the item with `changedAt`, and deleting one leaves a tombstone for 90 days, the longest that a
+    /// phone is away without signing in again. Made anew, it goes on counting from its tombstone's
+    /// version.
+    const KEPT_BY_PHONES: bool = false;
 
     /// When the item ends. From then on it reads as missing, although DynamoDB deletes it up to
     /// days later.

@@ -6,7 +6,7 @@ use super::{
     Entity, Error, Key, Listing, Page, Store,
     key::owner_partition,
     page::Cursor,
-    table::{PARTITION, SORT},
+    table::{DELETED_AT, PARTITION, SORT, VERSION},
 };
 use crate::Timestamp;
 
@@ -23,6 +23,13 @@ const FILTERED_READ: usize = 100;
 /// becomes seven at the most, and a load balancer takes answers of 1 MB.
 const PAGE_BYTES: usize = 128 * 1024;
 
+/// What is at a key.
+pub(super) struct Found<E> {
+    pub(super) entity: Option<E>,
+    /// The version of the tombstone of something that was deleted.
+    pub(super) tombstone: Option<u64>,
+}
+
 /// The items of a page so far.
 struct Gathered<E> {
     found: Vec<E>,
@@ -36,6 +43,9 @@ impl<E: Entity> Gathered<E> {
     fn take(&mut self, item: Item, limit: usize, now: Timestamp) -> bool {
         let size = item_size(&item);
         let sort = sort_key(&item).map(str::to_owned);
+        if tombstone_version(&item).is_some() {
+            return true;
+        }
         let entity = match read::<E>(item) {
             Ok(entity) if is_alive(&entity, now) => entity,
             Ok(_) => return true,
@@ -76,6 +86,10 @@ fn is_alive<E: Entity>(entity: &E, now: Timestamp) -> bool {
 impl Store {
     /// The item at `key`, as of all writes acknowledged before.
     pub async fn get<E: Entity>(&self, key: Key) -> Result<Option<E>, Error> {
+        Ok(self.find(key).await?.entity)
+    }
+
+    pub(super) async fn find<E: Entity>(&self, key: Key) -> Result<Found<E>, Error> {
         let answer = self
             .0
             .client
@@ -86,8 +100,14 @@ impl Store {
             .send()
             .await
             .map_err(|error| Error::unavailable(&error))?;
+        let Some(item) = answer.item else { return Ok(Found { entity: None, tombstone: None }) };
+        let tombstone = tombstone_version(&item);
+        if tombstone.is_some() {
+            return Ok(Found { entity: None, tombstone });
+        }
         let now = self.0.ambient.now();
-        Ok(answer.item.map(read).transpose()?.filter(|entity| is_alive(entity, now)))
+        let entity = Some(read(item)?).filter(|entity| is_alive(entity, now));
+        Ok(Found { entity, tombstone: None })
     }
 
     /// One page of what a person owns, newest first. Ends early when its items are large. An item
@@ -150,6 +170,10 @@ impl Store {
         let last = answer.last_evaluated_key.as_ref().and_then(sort_key).map(str::to_owned);
         Ok((answer.items.unwrap_or_default(), last))
     }
+}
+
+fn tombstone_version(item: &Item) -> Option<u64> {
+    item.contains_key(DELETED_AT).then(|| item.get(VERSION)?.as_n().ok()?.parse().ok())?
 }
 
 fn sort_key(item: &Item) -> Option<&str> {

@@ -15,6 +15,10 @@ pub(super) const KIND: &str = "kind";
 pub(super) const VERSION: &str = "version";
 pub(super) const WRITE_ID: &str = "writeId";
 
+/// When an item that phones keep was last changed, and that it was deleted then.
+pub(super) const CHANGED_AT: &str = "changedAt";
+pub(super) const DELETED_AT: &str = "deletedAt";
+
 impl Store {
     /// Create the table if it is missing. For laptops and tests: in the cloud the deployment's
     /// template makes it, and the function's role may not.

@@ -14,8 +14,8 @@ use aws_sdk_dynamodb::{
 
 use super::{
     Entity, Error, Key, Precondition, Store,
-    read::{Item, item_size},
-    table::{KIND, PARTITION, SORT, TTL, VERSION, WRITE_ID},
+    read::{Found, Item, item_size},
+    table::{CHANGED_AT, DELETED_AT, KIND, PARTITION, SORT, TTL, VERSION, WRITE_ID},
 };
 
 use crate::Timestamp;
@@ -55,6 +55,21 @@ enum Write {
     Create(Item),
     Replace { item: Item, read_version: u64 },
     Delete { key: Key, read_version: Option<u64> },
+}
+
+/// How long it is known that something was deleted.
+const TOMBSTONE_LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// What stands in the place of an item that phones keep, once it is deleted: nothing of it is left.
+fn tombstone<E: Entity>(entity: &mut E) -> Item {
+    let mut item = Item::from(entity.key());
+    let version = *entity.version_mut() + 1;
+    item.insert(KIND.to_owned(), AttributeValue::S(E::KIND.to_owned()));
+    item.insert(VERSION.to_owned(), AttributeValue::N(version.to_string()));
+    // Both are set to the time of the write.
+    item.insert(CHANGED_AT.to_owned(), AttributeValue::Null(true));
+    item.insert(DELETED_AT.to_owned(), AttributeValue::Null(true));
+    item
 }
 
 impl WriteSet {
@@ -102,8 +117,12 @@ impl WriteSet {
     /// Remove an item that must not have changed since it was read.
     #[must_use]
     pub fn remove<E: Entity>(mut self, entity: &mut E) -> Self {
-        let read_version = Some(*entity.version_mut());
-        self.writes.push(Write::Delete { key: entity.key(), read_version });
+        let read_version = *entity.version_mut();
+        self.writes.push(if E::KEPT_BY_PHONES {
+            Write::Replace { item: tombstone(entity), read_version }
+        } else {
+            Write::Delete { key: entity.key(), read_version: Some(read_version) }
+        });
         self
     }
 }
@@ -135,8 +154,8 @@ impl Store {
         precondition: &Precondition,
         mut change: impl FnMut(&mut E),
     ) -> Result<Option<E>, Error> {
-        self.rewrite(key.clone(), |found: Option<E>| {
-            let Some(mut entity) = found else { return Ok((WriteSet::new(), None)) };
+        self.rewrite(key.clone(), |found: Found<E>| {
+            let Some(mut entity) = found.entity else { return Ok((WriteSet::new(), None)) };
             precondition.check(Some(*entity.version_mut()))?;
             change(&mut entity);
             check_key(&entity, &key)?;
@@ -153,14 +172,16 @@ impl Store {
         precondition: &Precondition,
         mut make: impl FnMut(Option<E>) -> E,
     ) -> Result<(E, bool), Error> {
-        self.rewrite(key.clone(), |mut found: Option<E>| {
-            let version = found.as_mut().map(|entity| *entity.version_mut());
+        self.rewrite(key.clone(), |mut found: Found<E>| {
+            let version = found.entity.as_mut().map(|entity| *entity.version_mut());
             precondition.check(version)?;
-            let mut entity = make(found);
+            let mut entity = make(found.entity);
             check_key(&entity, &key)?;
-            *entity.version_mut() = version.unwrap_or_default();
-            let writes = match version {
-                Some(_) => WriteSet::new().replace(&mut entity),
+            let writes = match version.or(found.tombstone) {
+                Some(read_version) => {
+                    *entity.version_mut() = read_version;
+                    WriteSet::new().replace(&mut entity)
+                }
                 None => WriteSet::new().create(&mut entity),
             };
             Ok((writes, (entity, version.is_none())))
@@ -174,10 +195,13 @@ impl Store {
         key: Key,
         precondition: &Precondition,
     ) -> Result<bool, Error> {
-        if *precondition != Precondition::None || self.1.is_some() {
+        let blindly = *precondition == Precondition::None && self.1.is_none() && !E::KEPT_BY_PHONES;
+        if !blindly {
             return self
-                .rewrite(key, |found: Option<E>| {
-                    let Some(mut entity) = found else { return Ok((WriteSet::new(), false)) };
+                .rewrite(key, |found: Found<E>| {
+                    let Some(mut entity) = found.entity else {
+                        return Ok((WriteSet::new(), false));
+                    };
                     precondition.check(Some(*entity.version_mut()))?;
                     Ok((WriteSet::new().remove(&mut entity), true))
                 })
@@ -195,11 +219,11 @@ impl Store {
     async fn rewrite<E: Entity, T>(
         &self,
         key: Key,
-        mut decide: impl FnMut(Option<E>) -> Result<(WriteSet, T), Error>,
+        mut decide: impl FnMut(Found<E>) -> Result<(WriteSet, T), Error>,
     ) -> Result<T, Error> {
         let mut attempt = 0;
         loop {
-            let (writes, outcome) = decide(self.get::<E>(key.clone()).await?)?;
+            let (writes, outcome) = decide(self.find(key.clone()).await?)?;
             match self.write(writes).await {
                 Err(Error::Conflict { .. }) if attempt < ATTEMPTS => self.back_off(attempt).await,
                 Err(error @ Error::Conflict { .. }) => {
@@ -225,6 +249,8 @@ impl Store {
         if writes.len() > MOST_WRITES {
             return Err(Error::Refused(format!("more than {MOST_WRITES} writes together")));
         }
+        let now = self.0.ambient.now();
+        writes.iter_mut().for_each(|write| write.stamp(now));
         if writes.iter().any(|write| write.size() > LARGEST_ITEM) {
             return Err(Error::TooLarge);
         }
@@ -332,6 +358,20 @@ struct Condition {
 }
 
 impl Write {
+    /// Mark what phones keep with the time of the write.
+    fn stamp(&mut self, now: Timestamp) {
+        let (Self::Create(item) | Self::Replace { item, .. }) = self else { return };
+        let mark = AttributeValue::S(now.to_string());
+        if item.contains_key(CHANGED_AT) {
+            item.insert(CHANGED_AT.to_owned(), mark.clone());
+        }
+        if item.contains_key(DELETED_AT) {
+            item.insert(DELETED_AT.to_owned(), mark);
+            let end = now.plus(TOMBSTONE_LIFETIME).unix_seconds();
+            item.insert(TTL.to_owned(), AttributeValue::N(end.to_string()));
+        }
+    }
+
     fn size(&self) -> usize {
         match self {
             Self::Create(item) | Self::Replace { item, .. } => item_size(item),
@@ -402,12 +442,15 @@ fn check_key<E: Entity>(entity: &E, key: &Key) -> Result<(), Error> {
 fn to_item<E: Entity>(entity: &E) -> Item {
     let mut item: Item = serde_dynamo::to_item(entity)
         .expect("an entity is a struct with string keys, which always has the shape of an item");
-    for name in [PARTITION, SORT, KIND, TTL, WRITE_ID] {
+    for name in [PARTITION, SORT, KIND, TTL, WRITE_ID, CHANGED_AT, DELETED_AT] {
         assert!(!item.contains_key(name), "{}: `{name}` is the store's own name", E::KIND);
     }
     assert!(item.contains_key(VERSION), "{}: the version is kept as `{VERSION}`", E::KIND);
     item.extend(Item::from(entity.key()));
     item.insert(KIND.to_owned(), AttributeValue::S(E::KIND.to_owned()));
+    if E::KEPT_BY_PHONES {
+        item.insert(CHANGED_AT.to_owned(), AttributeValue::Null(true));
+    }
     if let Some(end) = entity.expires_at() {
         item.insert(TTL.to_owned(), AttributeValue::N(end.unix_seconds().to_string()));
     }
