@@ -66,10 +66,21 @@ struct Shared {
     told: Mutex<Told>,
 }
 
+/// What calls took, as the store counts it (`ReturnConsumedCapacity`).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cost {
+    /// The operations, in their order.
+    pub calls: Vec<String>,
+    /// Read units: one for each 4 KB that is read as of now.
+    pub reads: f64,
+    /// Write units: one for each KB, two within a transaction.
+    pub writes: f64,
+}
+
 #[derive(Default)]
 struct Told {
     faults: VecDeque<(&'static str, Fault)>,
-    calls: Vec<String>,
+    cost: Cost,
 }
 
 impl Faults {
@@ -106,7 +117,12 @@ impl Faults {
     /// The operations that were called since this was asked before, in their order. An attempt of
     /// the SDK is a call.
     pub fn calls(&self) -> Vec<String> {
-        std::mem::take(&mut self.shared.told().calls)
+        self.cost().calls
+    }
+
+    /// The same, and what they took.
+    pub fn cost(&self) -> Cost {
+        std::mem::take(&mut self.shared.told().cost)
     }
 }
 
@@ -124,11 +140,37 @@ impl Shared {
     /// Count a call, and see what is to happen to it.
     fn call(&self, operation: &str) -> Fault {
         let mut told = self.told();
-        told.calls.push(operation.to_owned());
+        told.cost.calls.push(operation.to_owned());
         let place = told.faults.iter().position(|(of, _)| *of == operation);
         let fault = place.and_then(|place| told.faults.remove(place));
         fault.map_or(Fault::None, |(_, fault)| fault)
     }
+}
+
+impl Told {
+    /// Add up what the store says that a call took.
+    fn count(&mut self, operation: &str, answer: &[u8]) {
+        let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
+        let consumed = &answer["ConsumedCapacity"];
+        let tables = consumed.as_array().map_or(std::slice::from_ref(consumed), Vec::as_slice);
+        let units: f64 = tables.iter().filter_map(|table| table["CapacityUnits"].as_f64()).sum();
+        if operation.contains("Get") || operation == "Query" {
+            self.cost.reads += units;
+        } else {
+            self.cost.writes += units;
+        }
+    }
+}
+
+/// The call, asking for what it takes.
+fn asking_for_the_cost(
+    mut parts: http::request::Parts,
+    body: &[u8],
+) -> Result<Request<Full<Bytes>>, Failure> {
+    let mut body: Value = serde_json::from_slice(body)?;
+    body["ReturnConsumedCapacity"] = json!("TOTAL");
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Ok(Request::from_parts(parts, Full::new(body.to_string().into())))
 }
 
 type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -160,7 +202,8 @@ async fn answer(
     let body = Limited::new(body, BODY).collect().await?.to_bytes();
     let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
     let operation = target.and_then(|target| target.rsplit('.').next()).unwrap_or_default();
-    let fault = shared.call(operation);
+    let operation = operation.to_owned();
+    let fault = shared.call(&operation);
     if let Fault::Answer(status, body) = fault {
         let headers = HeaderMap::from_iter([(
             header::CONTENT_TYPE,
@@ -173,8 +216,9 @@ async fn answer(
         ));
     }
     let store = *shared.store.get().ok_or("it stands before no store")?;
-    let request = Request::from_parts(parts, Full::new(body));
+    let request = asking_for_the_cost(parts, &body)?;
     let (status, mut headers, body) = pass_on(store, request).await?;
+    shared.told().count(&operation, &body);
     let short = body.slice(..body.len().saturating_sub(1));
     let body = match fault {
         Fault::None | Fault::Answer(..) => whole(body),

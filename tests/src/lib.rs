@@ -58,7 +58,7 @@ pub use answer::Answer;
 pub use client::{Client, Request};
 pub use door::Door;
 pub use emulator::{Emulator, Invocation};
-pub use faults::{Fault, Faults};
+pub use faults::{Cost, Fault, Faults};
 pub use fixtures::aws_events;
 pub use function::Function;
 pub use laptop::LocalDev;
