@@ -9,6 +9,7 @@ mod accounts;
 mod caller;
 mod error;
 mod keys;
+mod mint;
 mod passwords;
 mod refresh;
 mod sessions;
@@ -20,6 +21,7 @@ pub use accounts::SignIn;
 pub use caller::Caller;
 pub use error::{Error, TokenError};
 pub use keys::{KeyError, SigningKey};
+pub use mint::mint;
 pub use tokens::Tokens;
 
 use models::{

@@ -13,7 +13,10 @@ use clap::{
 };
 use tracing_subscriber::EnvFilter;
 
-use crate::{DataDir, Front, Laptop, Source, data, greeting::Greeting, network, seed, server};
+use crate::{
+    DataDir, Front, Laptop, Source, data, greeting::Greeting, network, reach::Reach, seed, server,
+    token,
+};
 
 /// Serve the API on this machine, with nothing else installed.
 #[derive(Parser)]
@@ -56,6 +59,12 @@ enum Command {
     Reset,
     /// Fill the store with two accounts and some notes
     Seed,
+    /// Print an access token of an account, also while local-dev runs
+    Token {
+        /// The account's address
+        #[arg(long, value_name = "ADDRESS")]
+        email: String,
+    },
     /// Print the OpenAPI document
     Openapi,
 }
@@ -98,6 +107,7 @@ async fn execute(cli: Cli) -> Result<(), Box<dyn Error>> {
         None => serve(cli.serve, path).await,
         Some(Command::Reset) => reset(&path),
         Some(Command::Seed) => fill(&path).await,
+        Some(Command::Token { email }) => print_token(&path, &email).await,
         Some(Command::Openapi) => say(&openapi::json()?),
     }
 }
@@ -131,6 +141,15 @@ async fn fill(path: &Path) -> Result<(), Box<dyn Error>> {
     let report = seed::fill(&laptop.gateway).await;
     laptop.stop().await;
     say(&report?)
+}
+
+/// The token alone, for `TOKEN=$(cargo run -q -p local-dev -- token --email maya@example.com)`.
+async fn print_token(path: &Path, email: &str) -> Result<(), Box<dyn Error>> {
+    log("warn");
+    let reach = Reach::open(path).await?;
+    let token = token::mint(&reach, email).await;
+    reach.close().await;
+    say(&format!("{}\n", token?))
 }
 
 /// Logs go to stderr in lines for people. `RUST_LOG` says more or less.

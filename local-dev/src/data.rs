@@ -4,6 +4,7 @@ use std::{
     env,
     fs::{self, File, TryLockError},
     io::{self, Write},
+    net::SocketAddr,
     path::{Path, PathBuf, absolute},
 };
 
@@ -15,8 +16,10 @@ use crate::private;
 const MARK: &str = "local-dev.lock";
 const STORE: &str = "store.sqlite";
 const KEY: &str = "signing-key.pem";
+/// Where the store of the running process listens; not there when none runs.
+const ADDRESS: &str = "store-address";
 /// Everything else that can be found here: drafts of files, and what SQLite puts beside its own.
-const COMPANIONS: [&str; 7] = [
+const COMPANIONS: [&str; 8] = [
     "store.sqlite-wal",
     "store.sqlite-shm",
     "store.new",
@@ -24,6 +27,7 @@ const COMPANIONS: [&str; 7] = [
     "store.new-shm",
     "store.new-journal",
     "signing-key.new",
+    "store-address.new",
 ];
 
 /// A data directory that belongs to this process until it is dropped.
@@ -60,6 +64,9 @@ pub enum DataError {
         /// What is wrong with it, as the rest of a sentence.
         cause: String,
     },
+    /// Another process has it and does not say where its store is.
+    #[error("another local-dev is starting or stopping in {0}; try again")]
+    Unsettled(PathBuf),
     /// The key may have been read by others.
     #[error("the signing key {0} can be read by others; run: chmod 600 {0}")]
     OpenKey(PathBuf),
@@ -80,7 +87,12 @@ impl DataDir {
         let place = path.join(MARK);
         let mark = private::kept_file(&place).map_err(unusable(&place))?;
         match mark.try_lock() {
-            Ok(()) => Ok(Self { path, _mark: mark }),
+            Ok(()) => {
+                let data = Self { path, _mark: mark };
+                // A process that was killed leaves its own behind.
+                data.withdraw()?;
+                Ok(data)
+            }
             Err(TryLockError::WouldBlock) => Err(DataError::InUse(path)),
             Err(TryLockError::Error(cause)) => Err(DataError::Unusable { path: place, cause }),
         }
@@ -104,34 +116,21 @@ impl DataDir {
     /// The key that signs access tokens, made on first use.
     pub fn signing_key(&self) -> Result<SigningKey, DataError> {
         let path = self.signing_key_file();
-        if !path.try_exists().map_err(unusable(&path))? {
-            return self.make_signing_key(&path);
+        if path.try_exists().map_err(unusable(&path))? {
+            return read_signing_key(path);
         }
-        if private::is_open_to_others(&path).map_err(unusable(&path))? {
-            return Err(DataError::OpenKey(path));
-        }
-        let damaged = |cause: String| DataError::DamagedKey { path: path.clone(), cause };
-        let pem = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                return Err(damaged("is not text".to_owned()));
-            }
-            outcome => outcome.map_err(unusable(&path))?,
-        };
-        SigningKey::from_pem(&pem).map_err(|error| damaged(error.to_string()))
+        let key = SigningKey::generate();
+        write_whole(&path, key.to_pem().as_bytes())?;
+        Ok(key)
     }
 
-    /// Written whole under another name first: a key that was cut short never has the key's name.
-    fn make_signing_key(&self, path: &Path) -> Result<SigningKey, DataError> {
-        let key = SigningKey::generate();
-        let draft = path.with_extension("new");
-        private::new_file(&draft)
-            .and_then(|mut file| {
-                file.write_all(key.to_pem().as_bytes())?;
-                file.sync_all()
-            })
-            .and_then(|()| fs::rename(&draft, path))
-            .map_err(unusable(path))?;
-        Ok(key)
+    /// Tell other processes of this person where the store listens, until this is dropped.
+    pub(crate) fn announce(&self, endpoint: &str) -> Result<(), DataError> {
+        write_whole(&self.path.join(ADDRESS), endpoint.as_bytes())
+    }
+
+    fn withdraw(&self) -> Result<(), DataError> {
+        remove(&self.path.join(ADDRESS))
     }
 
     /// Remove everything that local-dev keeps in this directory, and nothing else. `false` when
@@ -146,15 +145,71 @@ impl DataDir {
         }
         let data = Self::lock(path)?;
         for name in [STORE, KEY].into_iter().chain(COMPANIONS) {
-            let path = data.path.join(name);
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(unusable(&path)(error));
-                }
-                _ => {}
-            }
+            remove(&data.path.join(name))?;
         }
         Ok(true)
+    }
+}
+
+impl Drop for DataDir {
+    /// Nobody shall be sent to a store that has stopped.
+    fn drop(&mut self) {
+        if let Err(error) = self.withdraw() {
+            tracing::warn!("{error}");
+        }
+    }
+}
+
+/// What another process needs to be a client of the local-dev that has a data directory: the key
+/// that it signs with, and the endpoint of its store. For whoever may read its private files.
+pub(crate) fn in_use(path: &Path) -> Result<(SigningKey, String), DataError> {
+    let path = absolute(path).map_err(unusable(path))?;
+    let place = path.join(ADDRESS);
+    let endpoint = match fs::read_to_string(&place) {
+        Ok(endpoint) if is_on_loopback(&endpoint) => endpoint,
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(unusable(&place)(error));
+        }
+        _ => return Err(DataError::Unsettled(path)),
+    };
+    Ok((read_signing_key(path.join(KEY))?, endpoint))
+}
+
+fn is_on_loopback(endpoint: &str) -> bool {
+    let address = endpoint.strip_prefix("http://").and_then(|it| it.parse::<SocketAddr>().ok());
+    address.is_some_and(|address| address.ip().is_loopback())
+}
+
+fn read_signing_key(path: PathBuf) -> Result<SigningKey, DataError> {
+    if private::is_open_to_others(&path).map_err(unusable(&path))? {
+        return Err(DataError::OpenKey(path));
+    }
+    let damaged = |cause: String| DataError::DamagedKey { path: path.clone(), cause };
+    let pem = match fs::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            return Err(damaged("is not text".to_owned()));
+        }
+        outcome => outcome.map_err(unusable(&path))?,
+    };
+    SigningKey::from_pem(&pem).map_err(|error| damaged(error.to_string()))
+}
+
+/// Written under another name first: a file that was cut short never has this name.
+fn write_whole(path: &Path, content: &[u8]) -> Result<(), DataError> {
+    let draft = path.with_extension("new");
+    private::new_file(&draft)
+        .and_then(|mut file| {
+            file.write_all(content)?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&draft, path))
+        .map_err(unusable(path))
+}
+
+fn remove(path: &Path) -> Result<(), DataError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(path)(error)),
+        _ => Ok(()),
     }
 }
 
@@ -189,7 +244,7 @@ fn unusable(path: &Path) -> impl FnOnce(io::Error) -> DataError {
 mod tests {
     use std::{fs, path::Path};
 
-    use super::{DataDir, DataError, default_path};
+    use super::{DataDir, DataError, default_path, in_use};
 
     #[cfg(unix)]
     fn mode(path: &Path) -> u32 {
@@ -270,6 +325,38 @@ mod tests {
 
         drop(data);
         DataDir::open(home.path()).unwrap();
+    }
+
+    #[test]
+    fn says_where_the_store_is_while_it_is_somebodys() {
+        let home = tempfile::tempdir().unwrap();
+        let data = DataDir::open(home.path()).unwrap();
+        data.signing_key().unwrap();
+        assert!(matches!(in_use(home.path()), Err(DataError::Unsettled(_))));
+
+        data.announce("http://127.0.0.1:4711").unwrap();
+
+        assert_eq!(in_use(home.path()).unwrap().1, "http://127.0.0.1:4711");
+        #[cfg(unix)]
+        assert_eq!(mode(&home.path().join("store-address")), 0o600);
+        drop(data);
+        assert!(matches!(in_use(home.path()), Err(DataError::Unsettled(_))));
+    }
+
+    #[test]
+    fn does_not_believe_what_a_killed_process_left_behind() {
+        let home = tempfile::tempdir().unwrap();
+        DataDir::open(home.path()).unwrap().signing_key().unwrap();
+        let place = home.path().join("store-address");
+        fs::write(&place, "http://127.0.0.1:4711").unwrap();
+
+        let _data = DataDir::open(home.path()).unwrap();
+
+        assert!(!place.exists());
+        for other in ["", "http://192.0.2.7:80", "https://127.0.0.1:80", "127.0.0.1:80"] {
+            fs::write(&place, other).unwrap();
+            assert!(matches!(in_use(home.path()), Err(DataError::Unsettled(_))), "{other}");
+        }
     }
 
     #[test]

@@ -59,11 +59,11 @@ impl Laptop {
             .create_table()
             .await
             .map_err(|error| LaptopError::Table(error.to_string()))?;
-        let settings = Settings {
-            auth: auth::Settings::new(ISSUER, AUDIENCE, signing_key),
-            store: connection,
-            web: Web::default(),
-        };
+        if let Some(data) = &data {
+            data.announce(store.endpoint())?;
+        }
+        let settings =
+            Settings { auth: auth_settings(signing_key), store: connection, web: Web::default() };
         let gateway = Gateway::new(App::new(settings, ambient.clone()), ambient);
         Ok(Self { gateway, store, data })
     }
@@ -75,10 +75,20 @@ impl Laptop {
     }
 }
 
+/// Who issues tokens here.
+pub(crate) fn auth_settings(signing_key: SigningKey) -> auth::Settings {
+    auth::Settings::new(ISSUER, AUDIENCE, signing_key)
+}
+
 /// How to reach an embedded store.
 pub fn connection(store: &EmbeddedStore) -> Connection {
+    connection_to(store.endpoint())
+}
+
+/// How to reach the embedded store at this endpoint, which may be another process's.
+pub(crate) fn connection_to(endpoint: &str) -> Connection {
     Connection {
-        endpoint: Some(store.endpoint().to_owned()),
+        endpoint: Some(endpoint.to_owned()),
         region: REGION.to_owned(),
         table: TABLE.to_owned(),
         credentials: Credentials::embedded(),

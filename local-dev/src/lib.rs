@@ -15,9 +15,11 @@ mod greeting;
 mod laptop;
 mod network;
 mod private;
+mod reach;
 mod seed;
 mod server;
 mod store;
+mod token;
 
 pub use cli::run;
 pub use data::{DataDir, DataError};

@@ -433,6 +433,101 @@ mod seed {
     }
 }
 
+mod token {
+    use super::*;
+
+    const MAYA: [&str; 3] = ["token", "--email", "maya@example.com"];
+
+    /// The token alone on a line.
+    #[track_caller]
+    fn printed(outcome: &Outcome) -> &str {
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""), "{outcome:?}");
+        outcome.stdout.strip_suffix('\n').expect("a line")
+    }
+
+    async fn device_names(person: &Client) -> Vec<Value> {
+        let sessions = person.get("/v1/sessions").await.expect(200).json();
+        let items = sessions["items"].as_array().expect("a page has items");
+        items.iter().map(|session| session["deviceName"].clone()).collect()
+    }
+
+    #[tokio::test]
+    async fn is_a_real_one_while_nothing_runs() {
+        let place = Place::new();
+        let laptop = place.start().await;
+        let maya = laptop.anonymous().register("maya@example.com", "Maya").await;
+        assert_eq!(laptop.end_with("TERM").await.code, Some(0));
+
+        let outcome = place.run(&MAYA).await;
+
+        let laptop = place.start().await;
+        let minted = laptop.anonymous().with_token(printed(&outcome));
+        let account = minted.get("/v1/account").await.expect(200).json();
+        assert_eq!(account, maya.signed_in["account"]);
+        assert_eq!(device_names(&minted).await, ["local-dev token", "Maya's phone"]);
+    }
+
+    #[tokio::test]
+    async fn is_a_real_one_while_local_dev_runs() {
+        let place = Place::new();
+        let laptop = place.start().await;
+        let maya = laptop.anonymous().register("maya@example.com", "Maya").await;
+
+        let outcome = place.run(&["token", "--email", "MAYA@example.com"]).await;
+
+        let minted = laptop.anonymous().with_token(printed(&outcome));
+        let account = minted.get("/v1/account").await.expect(200).json();
+        assert_eq!(account, maya.signed_in["account"]);
+        assert_eq!(device_names(&maya).await, ["local-dev token", "Maya's phone"]);
+        minted.delete("/v1/sessions/current").await.expect(204);
+        assert_eq!(device_names(&maya).await, ["Maya's phone"]);
+    }
+
+    #[tokio::test]
+    async fn is_there_after_local_dev_was_killed() {
+        let place = Place::new();
+        let laptop = place.start().await;
+        laptop.anonymous().register("maya@example.com", "Maya").await;
+        laptop.kill().await;
+        assert!(place.file("store-address").exists(), "a killed process leaves it behind");
+
+        let outcome = place.run(&MAYA).await;
+
+        let laptop = place.start().await;
+        let minted = laptop.anonymous().with_token(printed(&outcome));
+        minted.get("/v1/account").await.expect(200);
+        assert_eq!(laptop.end_with("TERM").await.code, Some(0));
+        assert!(!place.file("store-address").exists(), "an orderly end takes it away");
+    }
+
+    #[tokio::test]
+    async fn is_refused_for_an_address_that_nobody_has() {
+        let place = Place::new();
+
+        assert_refused(&place.run(&MAYA).await, "`seed`");
+        let _laptop = place.start().await;
+        assert_refused(&place.run(&MAYA).await, "POST /v1/accounts");
+    }
+
+    #[tokio::test]
+    async fn is_refused_where_the_running_process_does_not_say_where_its_store_is() {
+        let place = Place::new();
+        let _laptop = place.start().await;
+        fs::remove_file(place.file("store-address")).unwrap();
+
+        assert_refused(&place.run(&MAYA).await, "try again");
+    }
+
+    #[tokio::test]
+    async fn is_refused_by_an_address_at_which_there_is_no_store() {
+        let place = Place::new();
+        let _laptop = place.start().await;
+        fs::write(place.file("store-address"), "http://127.0.0.1:1").unwrap();
+
+        assert_refused(&place.run(&MAYA).await, "cannot sign in");
+    }
+}
+
 mod reset {
     use super::*;
 

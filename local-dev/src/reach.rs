@@ -1,0 +1,45 @@
+//! The accounts of a data directory, for commands that work on them: in the store of the local-dev
+//! that has the directory, or, when none has, in one that is opened for the command.
+
+use std::path::Path;
+
+use models::{Ambient, store::Store};
+
+use crate::{DataDir, DataError, Laptop, LaptopError, data, laptop};
+
+/// A way to the accounts of a data directory.
+pub(crate) struct Reach {
+    /// Who issues tokens there, with the key that signs them.
+    pub(crate) auth: auth::Settings,
+    /// Where the accounts are.
+    pub(crate) store: Store,
+    /// The store, where it is this process's own.
+    laptop: Option<Laptop>,
+}
+
+impl Reach {
+    /// Open the directory; while another local-dev has it, become a client of that one's store.
+    pub(crate) async fn open(path: &Path) -> Result<Self, LaptopError> {
+        let (signing_key, connection, laptop) = match DataDir::open(path) {
+            Ok(data) => {
+                let signing_key = data.signing_key()?;
+                let laptop = Laptop::start(Some(data), 0).await?;
+                (signing_key, laptop::connection(&laptop.store), Some(laptop))
+            }
+            Err(DataError::InUse(path)) => {
+                let (signing_key, endpoint) = data::in_use(&path)?;
+                (signing_key, laptop::connection_to(&endpoint), None)
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let store = Store::connect(connection, Ambient::system());
+        Ok(Self { auth: laptop::auth_settings(signing_key), store, laptop })
+    }
+
+    /// Close the store, if it is this process's own.
+    pub(crate) async fn close(self) {
+        if let Some(laptop) = self.laptop {
+            laptop.stop().await;
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! A real access token for an account of a data directory.
+
+use crate::reach::Reach;
+
+/// What the session of such a token is called in the list of sessions.
+const DEVICE: &str = "local-dev token";
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TokenError {
+    /// The address itself is not told: whoever asked has typed it.
+    #[error(
+        "nobody here has this address; register it (POST /v1/accounts), or make maya@ and omar@example.com with `seed`"
+    )]
+    Unknown,
+    /// The store, or that of the process that runs, did not do its part.
+    #[error("cannot sign in: {0}")]
+    Refused(#[from] auth::Error),
+}
+
+/// Start a session of this account, and give its access token.
+pub(crate) async fn mint(reach: &Reach, email: &str) -> Result<String, TokenError> {
+    let signed_in = auth::mint(reach.auth.clone(), &reach.store, email, DEVICE).await?;
+    Ok(signed_in.ok_or(TokenError::Unknown)?.tokens.access)
+}
