@@ -27,7 +27,7 @@ async fn main() -> std::result::Result<(), Error> {
     let mut modules = api::route_table();
     modules.push(Module::new("canary").public(endpoints![get_panic]));
     let store = Store::connect(settings.store, Ambient::system());
-    let app = App::with_modules(modules, settings.auth, settings.web, store);
+    let app = App::with_modules(modules, settings.auth, settings.web, settings.config, store);
     let handler = service_fn(async |event: LambdaEvent<Box<RawValue>>| {
         Ok::<_, Error>(app.invoke(event).await)
     });

@@ -20,7 +20,7 @@ use http::{
         WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
     },
 };
-use models::{Ambient, store::Store};
+use models::{Ambient, platform::config::Config, store::Store};
 use tower::util::option_layer;
 use tower_http::cors::CorsLayer;
 use tracing::{Instrument, error, info, info_span};
@@ -30,6 +30,7 @@ use crate::{
     edge::Deadline,
     http::{
         Code, Guard, IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, Module, Problem, answer_not_modified,
+        app_version::{APP_PLATFORM, APP_VERSION, Gate, check_version},
         do_once, rebuild,
     },
 };
@@ -39,11 +40,18 @@ use crate::{
 pub struct Services {
     pub(crate) store: Store,
     auth: Auth,
+    config: Arc<Config>,
 }
 
 impl FromRef<Services> for Auth {
     fn from_ref(services: &Services) -> Self {
         services.auth.clone()
+    }
+}
+
+impl FromRef<Services> for Arc<Config> {
+    fn from_ref(services: &Services) -> Self {
+        services.config.clone()
     }
 }
 
@@ -58,7 +66,13 @@ impl App {
     /// Connect and build the router from the route table. Sends nothing and builds no schema.
     pub fn new(settings: Settings, ambient: Ambient) -> Self {
         let store = Store::connect(settings.store, ambient);
-        Self::with_modules(crate::route_table(), settings.auth, settings.web, store)
+        Self::with_modules(
+            crate::route_table(),
+            settings.auth,
+            settings.web,
+            settings.config,
+            store,
+        )
     }
 
     /// An app of other modules than [`route_table`](crate::route_table)'s.
@@ -66,9 +80,11 @@ impl App {
         modules: Vec<Module>,
         auth: auth::Settings,
         web: Web,
+        config: Config,
         store: Store,
     ) -> Self {
-        let services = Services { auth: Auth::new(auth, &store), store };
+        let services = Services { auth: Auth::new(auth, &store), store, config: Arc::new(config) };
+        let gate = gate(&modules, services.config.clone());
         let mut router = Router::new();
         for (guard, endpoint) in modules.into_iter().flat_map(Module::into_endpoints) {
             let path = endpoint.path.clone();
@@ -92,6 +108,7 @@ impl App {
             // The last layer is the outermost.
             .layer(from_fn_with_state(routes, rebuild))
             .layer(from_fn(answer_not_modified))
+            .layer(from_fn_with_state(gate, check_version))
             .layer(from_fn(refuse))
             .layer(from_fn(catch_panic))
             .layer(from_fn_with_state(services.store.ambient().clone(), keep_deadline))
@@ -111,6 +128,12 @@ impl App {
     }
 }
 
+fn gate(modules: &[Module], config: Arc<Config>) -> Arc<Gate> {
+    let open = modules.iter().filter(|module| module.is_for_every_version());
+    let paths = open.flat_map(Module::endpoints).map(|(_, endpoint)| endpoint.path.clone());
+    Arc::new(Gate { config, for_every_version: paths.collect() })
+}
+
 /// What a page of these origins may do. Without any there is no layer: a browser lets no page
 /// call the API, and OPTIONS is a method like others.
 fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
@@ -127,6 +150,8 @@ fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
             IF_NONE_MATCH,
             IDEMPOTENCY_KEY,
             REQUEST_ID,
+            APP_PLATFORM,
+            APP_VERSION,
         ])
         .expose_headers([
             ALLOW,

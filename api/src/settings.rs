@@ -2,8 +2,15 @@ use std::fmt;
 
 use auth::SigningKey;
 use http::HeaderValue;
-use models::store::{Connection, Credentials};
+use models::{
+    platform::config::Config,
+    store::{Connection, Credentials},
+    wire::Violation,
+};
+use serde::de::DeserializeOwned;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+
+use crate::http::{json::check_syntax, violations::of_decoding};
 
 /// Everything that differs between one deployment and another.
 #[derive(Clone)]
@@ -14,6 +21,8 @@ pub struct Settings {
     pub store: Connection,
     /// How the API stands on the web.
     pub web: Web,
+    /// What differs between one release of an app and another.
+    pub config: Config,
 }
 
 /// How the API stands on the web.
@@ -66,6 +75,10 @@ impl Settings {
             web: Web {
                 cors_origins: environment.cors_origins(),
                 base_path: environment.base_path(),
+            },
+            config: Config {
+                apps: environment.json("LANDLINE_APPS"),
+                flags: environment.json("LANDLINE_FLAGS"),
             },
         };
         environment.check_log();
@@ -142,6 +155,15 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         origins
     }
 
+    /// JSON, read as strictly as a request's; nothing where it is not set.
+    fn json<T: DeserializeOwned + Default>(&mut self, name: &str) -> T {
+        let Some(text) = self.optional(name) else { return T::default() };
+        decode(&text).unwrap_or_else(|why| {
+            self.problems.push(format!("{name} {why}"));
+            T::default()
+        })
+    }
+
     fn base_path(&mut self) -> String {
         let name = "LANDLINE_BASE_PATH";
         let path = self.optional(name).unwrap_or_default();
@@ -179,6 +201,18 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
             }
         }
     }
+}
+
+/// The rest of a sentence where it is not what it should be: a pointer into it, never its value.
+fn decode<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    check_syntax(text.as_bytes())
+        .map_err(|_| "is not well-formed JSON, or has a key twice".to_owned())?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let Violation { pointer, code, message, .. } = of_decoding(&error);
+        let message = if code == "unknown_field" { "is not known" } else { &message };
+        if pointer.is_empty() { message.to_owned() } else { format!("at {pointer} {message}") }
+    })
 }
 
 /// Scheme, host and perhaps a port (RFC 6454, section 7): no path, no wildcard, no `null`.
@@ -233,6 +267,8 @@ mod tests {
             ("LANDLINE_CORS_ORIGINS", "https://app.example.com, http://localhost:5173"),
             ("LANDLINE_BASE_PATH", "/api"),
             ("LANDLINE_LOG", "info,api=debug"),
+            ("LANDLINE_APPS", r#"{"ios":{"minimumVersion":"2.3","storeUrl":"https://a.b/c"}}"#),
+            ("LANDLINE_FLAGS", r#"{"a":{},"b":{"platforms":["web"],"percentage":25}}"#),
         ];
         assert_eq!(told(&variables), "");
 
@@ -251,5 +287,73 @@ mod tests {
         assert!(told.contains("LANDLINE_BASE_PATH is not a path such as /api"), "{told}");
         assert!(told.contains("LANDLINE_LOG is not a filter"), "{told}");
         assert!(!told.contains("not a key"), "{told}");
+    }
+
+    /// The sentence about this one variable.
+    fn told_of(name: &str, value: &str) -> String {
+        let told = told(&[(name, value)]);
+        let mut lines = told.lines().filter_map(|line| line.trim().strip_prefix(name));
+        let line = lines.next().unwrap_or_default().trim().to_owned();
+        assert_eq!(lines.next(), None, "{told}");
+        line
+    }
+
+    #[test]
+    fn says_where_the_oldest_versions_are_wrong() {
+        let name = "LANDLINE_APPS";
+        let platforms = "must be one of ios, android, web, macos, windows, linux";
+        for (value, expected) in [
+            ("{}", ""),
+            (r#"{"ios":{"minimumVersion":"2"},"linux":{"minimumVersion":"1.2.3.4+5"}}"#, ""),
+            ("ios=2.3", "is not well-formed JSON, or has a key twice"),
+            (r#"{"ios":{},"ios":{}}"#, "is not well-formed JSON, or has a key twice"),
+            ("[]", "must be an object"),
+            (r#"{"ios":{}}"#, "at /ios/minimumVersion is required"),
+            (r#"{"ios":{"minimumVersion":"2","x":1}}"#, "at /ios/x is not known"),
+            (r#"{"ios":{"minimumVersion":2}}"#, "at /ios/minimumVersion must be a string"),
+            (r#"{"palm":{"minimumVersion":"2"}}"#, &format!("at /palm {platforms}")),
+            (
+                r#"{"ios":{"minimumVersion":"c4n4ry"}}"#,
+                "at /ios/minimumVersion must be one to four numbers of at most 9 digits with dots \
+                 between them, such as 2.3.0",
+            ),
+            (
+                r#"{"ios":{"minimumVersion":"2","storeUrl":"http://c4n4ry"}}"#,
+                "at /ios/storeUrl must be an https:// URL of at most 2000 characters",
+            ),
+        ] {
+            assert_eq!(told_of(name, value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn says_where_flags_are_wrong() {
+        let name = "LANDLINE_FLAGS";
+        let long = format!(r#"{{"{}":{{}}}}"#, "a".repeat(64));
+        let too_long = format!(r#"{{"{}":{{}}}}"#, "a".repeat(65));
+        let bad_name = "must be a letter and up to 63 more letters, digits and `_`";
+        for (value, expected) in [
+            (r#"{"newEditor":{"platforms":["ios"],"minimumVersion":"2.4","percentage":25}}"#, ""),
+            (r#"{"a_1":{"percentage":0},"B":{"percentage":100}}"#, ""),
+            (&long, ""),
+            (&too_long, &format!("at /{} {bad_name}", "a".repeat(65))),
+            (r#"{"new-editor":{}}"#, &format!("at /new-editor {bad_name}")),
+            (r#"{"1a":{}}"#, &format!("at /1a {bad_name}")),
+            (r#"{"":{}}"#, &format!("at / {bad_name}")),
+            (r#"{"a":{"percentage":101}}"#, "at /a/percentage must be 0 to 100"),
+            (r#"{"a":{"percentage":-1}}"#, "at /a/percentage must be a whole number of its range"),
+            (r#"{"a":{"percentage":2.5}}"#, "at /a/percentage must be a whole number of its range"),
+            (
+                r#"{"a":{"percentage":null}}"#,
+                "at /a/percentage must be a whole number of its range",
+            ),
+            (r#"{"a":{"platform":["ios"]}}"#, "at /a/platform is not known"),
+            (
+                r#"{"a":{"platforms":["ios","c4n4ry"]}}"#,
+                "at /a/platforms/1 must be one of ios, android, web, macos, windows, linux",
+            ),
+        ] {
+            assert_eq!(told_of(name, value), expected, "{value}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use api::{App, Settings, Web};
 use auth::SigningKey;
 use models::{
     Ambient,
+    platform::config::Config,
     store::{Connection, Credentials, Store},
 };
 
@@ -62,8 +63,12 @@ impl Laptop {
         if let Some(data) = &data {
             data.announce(store.endpoint())?;
         }
-        let settings =
-            Settings { auth: auth_settings(signing_key), store: connection, web: Web::default() };
+        let settings = Settings {
+            auth: auth_settings(signing_key),
+            store: connection,
+            web: Web::default(),
+            config: Config::default(),
+        };
         let gateway = Gateway::new(App::new(settings, ambient.clone()), ambient);
         Ok(Self { gateway, store, data })
     }

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::http::{Description, Endpoint, Guard, Module};
+use api::http::{Description, Endpoint, Guard, Module, device_parameters};
 use utoipa::openapi::{
     ComponentsBuilder, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, Paths, RefOr,
     Schema, SecurityRequirement, Server,
@@ -45,14 +45,17 @@ pub fn build(modules: &[Module]) -> Result<OpenApi, Contradiction> {
     let mut parts = Parts::default();
     for module in modules {
         for (guard, endpoint) in module.endpoints() {
-            parts.add(module.name(), guard, endpoint)?;
+            parts.add(module, guard, endpoint)?;
         }
     }
     parts.keep_schema(general::problem_schemas())?;
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT");
-    let components = ComponentsBuilder::new()
+    let mut components = ComponentsBuilder::new()
         .schemas_from_iter(parts.schemas)
         .security_scheme(SCHEME, SecurityScheme::Http(scheme.build()));
+    for (name, parameter) in device_parameters() {
+        components = components.parameter(name, parameter);
+    }
     let tags = modules.iter().map(|module| TagBuilder::new().name(module.name()).build());
     Ok(OpenApiBuilder::new()
         .info(info())
@@ -83,7 +86,12 @@ struct Parts {
 }
 
 impl Parts {
-    fn add(&mut self, tag: &str, guard: Guard, endpoint: &Endpoint) -> Result<(), Contradiction> {
+    fn add(
+        &mut self,
+        module: &Module,
+        guard: Guard,
+        endpoint: &Endpoint,
+    ) -> Result<(), Contradiction> {
         let mut operation = (endpoint.operation)();
         let mut description = Description::default();
         (endpoint.describe)(&mut description);
@@ -101,14 +109,15 @@ impl Parts {
         self.keep_schema(std::mem::take(&mut description.schemas))?;
         name_parameters(&endpoint.path, &mut description)
             .ok_or_else(|| Contradiction::PathParameters(id.clone()))?;
-        operation.tags = Some(vec![tag.to_owned()]);
+        operation.tags = Some(vec![module.name().to_owned()]);
         let token = SecurityRequirement::new::<_, _, &str>(SCHEME, []);
         operation.security = match guard {
             Guard::Public => None,
             Guard::Anyone => Some(vec![SecurityRequirement::default(), token]),
             Guard::SignedIn | Guard::Scoped(_) => Some(vec![token]),
         };
-        general::complete(&mut operation, endpoint, guard, description);
+        let gated = !module.is_for_every_version();
+        general::complete(&mut operation, endpoint, guard, gated, description);
         if !self.ids.insert(id.clone()) {
             return Err(Contradiction::OperationId(id));
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use api::http::{Code, Description, Endpoint, Guard, ProblemView};
+use api::http::{Code, Description, Endpoint, Guard, ProblemView, device_parameters};
 use utoipa::{
     ToSchema,
     openapi::{
@@ -31,15 +31,22 @@ pub(crate) fn complete(
     operation: &mut Operation,
     endpoint: &Endpoint,
     guard: Guard,
+    gated: bool,
     mut description: Description,
 ) {
     add_if_none_match(&endpoint.method, &mut description);
-    let mut problems = problems(guard, &description);
+    let mut problems = problems(guard, gated, &description);
     if guard.needs_token() && endpoint.is_done_once() {
         problems.extend(add_idempotency_key(&mut description));
     }
     operation.request_body = description.request_body.map(Into::into);
-    let parameters: Vec<_> = description.parameters.into_iter().map(RefOr::T).collect();
+    let mut parameters: Vec<_> = description.parameters.into_iter().map(RefOr::T).collect();
+    if gated || description.takes_device {
+        let names = device_parameters().map(|(name, _)| name);
+        parameters.extend(
+            names.map(|name| RefOr::Ref(Ref::new(format!("#/components/parameters/{name}")))),
+        );
+    }
     operation.parameters = Some(parameters).filter(|parameters| !parameters.is_empty());
     let responses = &mut operation.responses.responses;
     for response in responses.values_mut() {
@@ -105,9 +112,12 @@ fn add_idempotency_key(description: &mut Description) -> Vec<Code> {
 }
 
 /// Which problems an operation can tell of, whatever it does.
-fn problems(guard: Guard, description: &Description) -> Vec<Code> {
+fn problems(guard: Guard, gated: bool, description: &Description) -> Vec<Code> {
     let mut codes = vec![Code::InternalError, Code::Unavailable];
     codes.extend([Code::MalformedPath, Code::MalformedRequest]);
+    if gated {
+        codes.push(Code::UpgradeRequired);
+    }
     if guard.needs_token() {
         codes.push(Code::TokenMissing);
     }

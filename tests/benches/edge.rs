@@ -9,6 +9,7 @@ use lambda_http::{Adapter, lambda_runtime::tower::Service, request::LambdaReques
 use lambda_runtime::{Context, LambdaEvent};
 use models::{
     Ambient, Timestamp,
+    platform::config::Config,
     store::{Connection, Credentials, Store},
 };
 use serde_json::value::RawValue;
@@ -72,7 +73,8 @@ fn app() -> App {
         audience: "example".to_owned(),
         signing_key: auth::SigningKey::generate(),
     };
-    App::with_modules(api::route_table(), auth, Web::default(), Store::connect(connection, ambient))
+    let store = Store::connect(connection, ambient);
+    App::with_modules(api::route_table(), auth, Web::default(), Config::default(), store)
 }
 
 fn median(mut nanos: Vec<u128>) -> f64 {

@@ -9,6 +9,7 @@ use lambda_runtime::{Context, LambdaEvent};
 use local_dev::{EmbeddedStore, Gateway};
 use models::{
     Ambient, Timestamp,
+    platform::config::Config,
     store::{Connection, Store},
 };
 use serde_json::{Value, value::to_raw_value};
@@ -35,6 +36,8 @@ pub struct Setup {
     pub auth: auth::Settings,
     /// How the API stands on the web.
     pub web: Web,
+    /// What differs between releases of the app.
+    pub config: Config,
     /// Time and randomness.
     pub ambient: Ambient,
 }
@@ -45,6 +48,7 @@ impl Default for Setup {
             modules: api::route_table(),
             auth: auth::Settings::new("https://api.example.com", "landline", signing_key()),
             web: Web::default(),
+            config: Config::default(),
             ambient: Ambient::fixed(Timestamp::from_unix_millis(BEGINNING), 7),
         }
     }
@@ -110,9 +114,9 @@ impl World {
 
     fn on(store: Arc<EmbeddedStore>, connection: Connection, setup: Setup) -> Self {
         listen_to_the_log();
-        let Setup { modules, auth, web, ambient } = setup;
+        let Setup { modules, auth, web, config, ambient } = setup;
         let table = Store::connect(connection, ambient.clone());
-        let app = App::with_modules(modules, auth.clone(), web, table);
+        let app = App::with_modules(modules, auth.clone(), web, config, table);
         Self { app, ambient, auth, store }
     }
 

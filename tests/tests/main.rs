@@ -3,8 +3,10 @@
 
 mod accounts;
 mod app;
+mod app_version;
 mod bad_input;
 mod conditions;
+mod config;
 mod deployment;
 mod edge;
 mod health;

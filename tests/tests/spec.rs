@@ -33,8 +33,10 @@ impl Operation {
         paths.iter().flat_map(methods).collect()
     }
 
+    /// Whether nobody gets in without a token; an empty requirement lets everybody in.
     fn is_guarded(&self) -> bool {
-        !self.said["security"].is_null()
+        let ways = self.said["security"].as_array();
+        ways.is_some_and(|ways| ways.iter().all(|way| *way != json!({})))
     }
 
     fn body(&self) -> Option<&Value> {
@@ -56,20 +58,33 @@ impl Operation {
         self.path.split('/').map(segment).collect::<Vec<_>>().join("/")
     }
 
+    /// The parameters in this place, each with a good value: all that can be said, or as little as
+    /// is needed.
+    fn parameters(&self, place: &str, whole: bool) -> Vec<(&'static str, String)> {
+        let parameters = self.said["parameters"].as_array().into_iter().flatten();
+        let parameters = parameters.map(|it| match it["$ref"].as_str() {
+            Some(name) => document().pointer(&name[1..]).expect("what is referred to is there"),
+            None => it,
+        });
+        parameters
+            .filter(|it| it["in"] == place && (whole || it["required"] == true))
+            .map(|it| {
+                let value = good(&it["schema"], whole);
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                (it["name"].as_str().unwrap_or_default(), text)
+            })
+            .collect()
+    }
+
     /// A good request of this operation, with all that can be said or as little as is needed.
     fn request(&self, client: &Client, path: &str, whole: bool) -> Request {
-        let parameters = self.said["parameters"].as_array().into_iter().flatten();
-        let query = parameters
-            .filter(|it| it["in"] == "query" && (whole || it["required"] == true))
-            .map(|it| (it["name"].as_str().unwrap_or_default(), good(&it["schema"], whole)));
         let mut pairs = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in query {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            pairs.append_pair(name, &text);
-        }
+        pairs.extend_pairs(self.parameters("query", whole));
         let query = pairs.finish();
         let path = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
         let request = client.request(self.method.clone(), path);
+        let headers = self.parameters("header", whole).into_iter();
+        let request = headers.fold(request, |request, (name, value)| request.header(name, value));
         match self.body() {
             Some(schema) => request.json(good(schema, whole)),
             None => request,

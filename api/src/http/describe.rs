@@ -33,6 +33,8 @@ pub struct Description {
     pub precondition: Option<bool>,
     /// Whether the handler insists on an idempotency key, by a [`Lease`](super::Lease).
     pub leases: bool,
+    /// Whether the handler asks which version of the app is calling.
+    pub takes_device: bool,
     /// Decodes and validates a body as the handler's argument does.
     pub decode_body: Option<Decode<[u8]>>,
     /// Decodes and validates a query string as the handler's argument does.

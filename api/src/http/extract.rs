@@ -7,7 +7,7 @@ use axum::{
     },
 };
 use http::{
-    HeaderMap, HeaderName,
+    HeaderMap,
     header::{CONTENT_ENCODING, CONTENT_TYPE},
     request::Parts,
 };
@@ -22,14 +22,11 @@ use serde::de::DeserializeOwned;
 use utoipa::{IntoParams, ToSchema};
 use validator::Validate;
 
-use super::{Code, Describe, Description, Problem, json, violations};
+use super::{Code, Describe, Description, Problem, app_version::APP_PLATFORM, json, violations};
 use crate::{Services, edge::ClientAddress};
 
 /// The largest JSON body that is read. Files do not travel as JSON.
 pub const LARGEST_BODY: usize = 1024 * 1024;
-
-/// What the app runs on, as it says in each request.
-pub(crate) const APP_PLATFORM: HeaderName = HeaderName::from_static("x-app-platform");
 
 /// A JSON body, decoded and validated; or an answer of that shape.
 #[derive(Debug)]

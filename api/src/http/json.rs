@@ -11,7 +11,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 ///
 /// # Errors
 /// A sentence for the client. It names line and column, never a value.
-pub(super) fn check_syntax(text: &[u8]) -> Result<(), String> {
+pub(crate) fn check_syntax(text: &[u8]) -> Result<(), String> {
     if text.is_empty() {
         return Err("The body is empty.".to_owned());
     }

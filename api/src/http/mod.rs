@@ -2,17 +2,19 @@
 //! and the one body and the one table of errors.
 
 mod answer;
+pub(crate) mod app_version;
 mod conditions;
 mod describe;
 mod extract;
 mod idempotency;
-mod json;
+pub(crate) mod json;
 mod problem;
 mod route_table;
 pub(crate) mod violations;
 
 pub use crate::endpoints;
 pub use answer::{Answer, Created, NoContent, Put};
+pub use app_version::device_parameters;
 pub use conditions::Required;
 pub(crate) use conditions::answer_not_modified;
 pub use describe::{Decode, Describe, Description, Signature};

@@ -6,7 +6,7 @@ use http::{
     HeaderValue, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
-use models::{store, view, wire::Violation};
+use models::{platform::config::Oldest, store, view, wire::Violation};
 
 /// A kind of problem: its stable name for programs, its status, its title for people. A module
 /// that needs a kind of its own makes it with [`Code::new`].
@@ -118,6 +118,7 @@ struct Inner {
     cause: Option<String>,
     retry_after: Option<Duration>,
     scope: Option<&'static str>,
+    store_url: Option<String>,
 }
 
 /// A problem as it is told (RFC 9457).
@@ -143,6 +144,9 @@ pub struct ProblemView {
     pub request_id: String,
     /// Every broken rule of the request, where there are any.
     pub errors: Option<Vec<Violation>>,
+    /// Where a newer version of the app is, when it is too old (`upgrade_required`).
+    #[schema(examples("https://apps.apple.com/app/id1"))]
+    pub store_url: Option<String>,
 }
 
 impl Problem {
@@ -155,6 +159,7 @@ impl Problem {
             cause: None,
             retry_after: (code == Code::Unavailable).then_some(Duration::from_secs(1)),
             scope: None,
+            store_url: None,
         }))
     }
 
@@ -163,6 +168,14 @@ impl Problem {
         let detail = format!("The access token needs the scope `{scope}`.");
         let mut problem = Self::new(Code::InsufficientScope, detail);
         problem.0.scope = Some(scope);
+        problem
+    }
+
+    /// The app is older than the oldest version that is served.
+    pub(crate) fn upgrade_required(oldest: &Oldest) -> Self {
+        let detail = format!("Version {} or newer is needed.", oldest.minimum_version);
+        let mut problem = Self::new(Code::UpgradeRequired, detail);
+        problem.0.store_url = oldest.store_url().map(str::to_owned);
         problem
     }
 
@@ -225,7 +238,7 @@ impl Problem {
 
     /// The problem in full, for the request of this id.
     pub(crate) fn told(self, request_id: &str) -> ProblemView {
-        let Inner { code, detail, errors, .. } = *self.0;
+        let Inner { code, detail, errors, store_url, .. } = *self.0;
         ProblemView {
             problem_type: format!("urn:landline:problem:{}", code.name),
             title: code.title.to_owned(),
@@ -234,6 +247,7 @@ impl Problem {
             detail: detail.into_owned(),
             request_id: request_id.to_owned(),
             errors: Some(errors).filter(|errors| !errors.is_empty()),
+            store_url,
         }
     }
 }

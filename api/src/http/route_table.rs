@@ -10,6 +10,7 @@ use crate::Services;
 /// A part of the app: its endpoints, and who may call them.
 pub struct Module {
     name: &'static str,
+    for_every_version: bool,
     endpoints: Vec<(Guard, Endpoint)>,
 }
 
@@ -50,12 +51,23 @@ pub struct Endpoint {
 impl Module {
     /// A module without endpoints; the name is its tag in the spec.
     pub fn new(name: &'static str) -> Self {
-        Self { name, endpoints: Vec::new() }
+        Self { name, for_every_version: false, endpoints: Vec::new() }
     }
 
     /// The module's name.
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Apps that are too old reach the module too: for what tells them so.
+    #[must_use]
+    pub fn for_every_version(self) -> Self {
+        Self { for_every_version: true, ..self }
+    }
+
+    /// Whether apps that are too old reach it.
+    pub fn is_for_every_version(&self) -> bool {
+        self.for_every_version
     }
 
     /// Endpoints for everybody.

@@ -5,7 +5,7 @@ use serde_path_to_error::{Error, Path, Segment};
 
 /// What serde could not decode, as the one violation it stopped at. serde's own sentences quote
 /// the value, so only what was expected is taken from them.
-pub(super) fn of_decoding<E: Display>(error: &Error<E>) -> Violation {
+pub(crate) fn of_decoding<E: Display>(error: &Error<E>) -> Violation {
     let text = error.inner().to_string();
     let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
     let mut pointer = pointer(error.path());

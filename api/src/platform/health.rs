@@ -6,7 +6,7 @@ use crate::http::{Json, Module, Result, endpoints};
 
 /// The module's endpoints.
 pub fn module() -> Module {
-    Module::new("health").public(endpoints![get_health])
+    Module::new("health").for_every_version().public(endpoints![get_health])
 }
 
 /// The app answers.

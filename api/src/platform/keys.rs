@@ -8,7 +8,7 @@ use crate::http::{Json, Module, Result, endpoints};
 
 /// The module's endpoints.
 pub fn module() -> Module {
-    Module::new("keys").public(endpoints![get_key_set])
+    Module::new("keys").for_every_version().public(endpoints![get_key_set])
 }
 
 /// Get the public keys that sign access tokens.

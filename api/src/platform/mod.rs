@@ -1,6 +1,7 @@
 //! Landline's own modules, written the way a team writes its own.
 
 pub mod accounts;
+pub mod config;
 pub mod health;
 pub mod keys;
 pub mod sessions;
@@ -8,5 +9,5 @@ pub mod sessions;
 use crate::http::Module;
 
 pub(crate) fn modules() -> Vec<Module> {
-    vec![health::module(), accounts::module(), sessions::module(), keys::module()]
+    vec![health::module(), config::module(), accounts::module(), sessions::module(), keys::module()]
 }

@@ -8,6 +8,7 @@ use axum::{
 };
 use models::{
     Ambient, Timestamp,
+    platform::config::Config,
     store::{Connection, Credentials, Store},
 };
 
@@ -33,7 +34,10 @@ fn gateway() -> Gateway {
         signing_key: SigningKey::generate(),
     };
     let store = Store::connect(connection, ambient.clone());
-    Gateway::new(App::with_modules(Vec::new(), auth, Web::default(), store), ambient)
+    Gateway::new(
+        App::with_modules(Vec::new(), auth, Web::default(), Config::default(), store),
+        ambient,
+    )
 }
 
 async fn send(gateway: &Gateway, request: Request<Body>) -> (u16, String) {

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod app;
+pub mod config;
 pub mod idempotency;
 pub mod keys;
 pub mod session;
