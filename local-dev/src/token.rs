@@ -10,7 +10,7 @@ const DEVICE: &str = "local-dev token";
 pub(crate) enum TokenError {
     /// The address itself is not told: whoever asked has typed it.
     #[error(
-        "nobody here has this address; register it (POST /v1/accounts), or make maya@ and omar@example.com with `seed`"
+        "nobody here has this address; register it (POST /v1/accounts), or make two people with `seed`"
     )]
     Unknown,
     /// The store, or that of the process that runs, did not do its part.

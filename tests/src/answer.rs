@@ -1,6 +1,8 @@
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
+use crate::watch;
+
 /// What came back.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -32,6 +34,18 @@ impl Answer {
         assert_eq!(self.status, status, "{}", self.text());
         assert_eq!(self.json()["code"], code, "{}", self.text());
         self
+    }
+
+    /// What is no success tells nobody a secret. A success may: tokens are what signing in is for.
+    ///
+    /// # Panics
+    /// When it does.
+    pub(crate) fn check_secrets(&self) {
+        if !self.status.is_success() {
+            let headers = self.headers.iter().map(|(name, value)| format!("{name}: {value:?}\n"));
+            let text = format!("{}{}", headers.collect::<String>(), self.text());
+            watch::check_text(&format!("the answer {}", self.status), &text);
+        }
     }
 
     /// The pointers and codes of a validation problem's errors, in the order of the answer.

@@ -3,7 +3,7 @@ use std::{fmt, future::IntoFuture, pin::Pin};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde_json::{Value, json};
 
-use crate::{Answer, Door, spec};
+use crate::{Answer, Door, scan, spec, watch};
 
 /// Somebody who calls.
 #[derive(Clone)]
@@ -181,7 +181,11 @@ impl Request {
     /// Send it. The answer is held against the spec; none when the connection broke.
     pub async fn attempt(self) -> Option<Answer> {
         let door = self.door.clone();
-        let answer = door.send(&self).await?;
+        scan::learn(&self.body);
+        let answer = door.send(&self).await;
+        watch::check();
+        let answer = answer?;
+        answer.check_secrets();
         if self.specified {
             spec::check(&spec::Exchange::of(&self), &answer);
         }

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
-use crate::{Answer, Request};
+use crate::{Answer, Request, watch};
 
 /// The event that an HTTP API (payload 2.0) makes of a request.
 pub fn of(request: &Request) -> Value {
@@ -124,6 +124,16 @@ pub fn load_balancer(method: &str, path: &str, multi_value: bool) -> Value {
         event["queryStringParameters"] = json!({});
     }
     event
+}
+
+/// An answer that is no success tells nobody a secret, whatever the event was.
+///
+/// # Panics
+/// When it does.
+pub(crate) fn check_secrets(told: &Value) {
+    if told["statusCode"].as_u64().is_none_or(|status| !(200..300).contains(&status)) {
+        watch::check_text("the answer", &told.to_string());
+    }
 }
 
 /// What an answer in any source's shape says.

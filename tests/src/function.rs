@@ -1,4 +1,5 @@
 use std::{
+    io::pipe,
     process::Stdio,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -6,25 +7,20 @@ use std::{
 use models::store::Connection;
 use serde_json::Value;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt},
     process::{Child, Command},
-    sync::watch,
-    task::JoinHandle,
     time::timeout,
 };
 
 use crate::{
-    Client, Door, Emulator, Invocation,
-    programs::{TOO_LONG, program},
+    Client, Door, Emulator, Invocation, event,
+    programs::{Said, TOO_LONG, program},
 };
 
 /// The built Lambda function, running under the [`Emulator`]. It ends when this is dropped.
 pub struct Function {
     emulator: Emulator,
     child: Mutex<Option<Child>>,
-    log: Arc<Mutex<Vec<u8>>>,
-    readers: Mutex<Vec<JoinHandle<()>>>,
-    ended: watch::Receiver<()>,
+    said: Said,
 }
 
 /// What Lambda itself puts into a function's environment.
@@ -59,7 +55,8 @@ impl Function {
         more: &[(&str, &str)],
     ) -> Arc<Self> {
         let emulator = Emulator::start().await;
-        let mut child = Command::new(program(name))
+        let (log, into_log) = pipe().expect("a pipe");
+        let child = Command::new(program(name))
             .env_clear()
             .envs(LAMBDA)
             .env("AWS_LAMBDA_RUNTIME_API", emulator.address())
@@ -70,21 +67,16 @@ impl Function {
             .env("LANDLINE_AUDIENCE", &auth.audience)
             .env("LANDLINE_SIGNING_KEY", auth.signing_key.to_pem())
             .env("LANDLINE_TABLE", &connection.table)
+            // As much as it can be made to say, to be looked through for secrets.
+            .env("LANDLINE_LOG", "debug")
             .envs(more.iter().copied())
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(into_log.try_clone().expect("a pipe"))
+            .stderr(into_log)
             .kill_on_drop(true)
             .spawn()
             .expect("the function starts");
-        let log = Arc::new(Mutex::default());
-        let stdout = child.stdout.take().expect("piped");
-        let stderr = child.stderr.take().expect("piped");
-        let (running, ended) = watch::channel(());
-        let readers =
-            vec![keep(stdout, log.clone(), running.clone()), keep(stderr, log.clone(), running)];
-        let (child, readers) = (Mutex::new(Some(child)), Mutex::new(readers));
-        Arc::new(Self { emulator, child, log, readers, ended })
+        Arc::new(Self { emulator, child: Mutex::new(Some(child)), said: Said::through(log) })
     }
 
     /// Somebody without a token.
@@ -97,22 +89,23 @@ impl Function {
     /// # Panics
     /// When it reports an error or does not answer.
     pub async fn invoke(&self, event: Value) -> Value {
-        let mut ended = self.ended.clone();
         let answer = timeout(TOO_LONG, self.emulator.queue(&event));
         let answer = tokio::select! {
             answer = answer => answer,
-            _ = ended.changed() => panic!("the function has ended\n{}", self.logged()),
+            () = self.said.ended() => panic!("the function has ended\n{}", self.logged()),
         };
         match answer {
-            Ok(Ok(Invocation::Answered(answer))) => answer,
+            Ok(Ok(Invocation::Answered(answer))) => {
+                event::check_secrets(&answer);
+                answer
+            }
             other => panic!("{other:?} for {event}\n{}", self.logged()),
         }
     }
 
     /// What it has logged so far.
     pub fn logged(&self) -> String {
-        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&log).into_owned()
+        self.said.so_far()
     }
 
     /// End it, and give all that it has logged.
@@ -124,27 +117,15 @@ impl Function {
         if let Some(mut child) = child {
             timeout(TOO_LONG, child.kill()).await.expect("it ends").expect("it was running");
         }
-        let readers =
-            std::mem::take(&mut *self.readers.lock().unwrap_or_else(PoisonError::into_inner));
-        for reader in readers {
-            reader.await.expect("reading does not panic");
-        }
-        self.logged()
+        self.said.whole()
     }
 }
 
-/// Reads to the end, which is when the program has ended.
-fn keep(
-    mut from: impl AsyncRead + Unpin + Send + 'static,
-    log: Arc<Mutex<Vec<u8>>>,
-    running: watch::Sender<()>,
-) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        let _running = running;
-        let mut chunk = vec![0; 8192];
-        while let Ok(length @ 1..) = from.read(&mut chunk).await {
-            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-            log.extend_from_slice(&chunk[..length]);
-        }
-    })
+impl Drop for Function {
+    fn drop(&mut self) {
+        let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // It may have ended already.
+        drop(child.take().map(|mut child| child.start_kill()));
+        self.said.check("the function");
+    }
 }

@@ -1,5 +1,6 @@
 use std::{
     ffi::OsStr,
+    io::pipe,
     net::{Ipv4Addr, SocketAddr},
     path::Path,
     process::Stdio,
@@ -7,14 +8,14 @@ use std::{
 
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
-    process::{Child, ChildStderr, ChildStdout, Command},
-    task::JoinHandle,
+    process::{Child, ChildStdout, Command},
     time::timeout,
 };
 
 use crate::{
     Client, Door, Outcome,
-    programs::{TOO_LONG, program},
+    programs::{Said, TOO_LONG, program},
+    watch,
 };
 
 /// The built `local-dev`, up and serving on a port of the system's choice. It is killed when this
@@ -25,7 +26,7 @@ pub struct LocalDev {
     /// What it has said until it was up.
     pub greeting: String,
     stdout: BufReader<ChildStdout>,
-    stderr: JoinHandle<String>,
+    stderr: Said,
 }
 
 impl LocalDev {
@@ -37,22 +38,25 @@ impl LocalDev {
         folder: &Path,
         arguments: impl IntoIterator<Item = A>,
     ) -> Self {
+        let (log, into_log) = pipe().expect("a pipe");
         let mut child = Command::new(program("local-dev"))
             .args(["--port", "0"])
             .args(arguments)
             .current_dir(folder)
             .env_clear()
+            // As much as it says without being asked for secrets, to be looked through for them.
+            .env("RUST_LOG", "debug")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(into_log)
             .kill_on_drop(true)
             .spawn()
             .expect("local-dev starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
-        let stderr = tokio::spawn(all(child.stderr.take().expect("piped")));
+        let stderr = Said::through(log);
         let greeting = timeout(TOO_LONG, until_it_is_up(&mut stdout)).await.expect("it comes up");
         let Some(port) = port(&greeting) else {
-            panic!("{greeting}\n{}", stderr.await.unwrap_or_default());
+            panic!("{greeting}\n{}", stderr.whole());
         };
         let address = (Ipv4Addr::LOCALHOST, port).into();
         Self { child, address, greeting, stdout, stderr }
@@ -110,7 +114,8 @@ impl LocalDev {
         let status = timeout(TOO_LONG, self.child.wait()).await.expect("it ends").expect("a child");
         let mut stdout = self.greeting.clone();
         self.stdout.read_to_string(&mut stdout).await.expect("it speaks UTF-8");
-        let stderr = (&mut self.stderr).await.expect("reading does not panic");
+        let stderr = self.stderr.whole();
+        watch::check_text("what local-dev says", &stdout);
         Outcome { code: status.code(), stdout, stderr }
     }
 }
@@ -125,10 +130,12 @@ async fn until_it_is_up(stdout: &mut BufReader<ChildStdout>) -> String {
     greeting
 }
 
-async fn all(mut stderr: ChildStderr) -> String {
-    let mut text = Vec::new();
-    drop(stderr.read_to_end(&mut text).await);
-    String::from_utf8_lossy(&text).into_owned()
+impl Drop for LocalDev {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.child.start_kill());
+        self.stderr.check("local-dev");
+    }
 }
 
 /// From the line `  API       http://localhost:54321`.

@@ -4,6 +4,10 @@
 //! One rule: every answer that a test receives is held against the spec ([`spec::check`]), so no
 //! test has to think of that.
 //!
+//! Another: nothing that a test makes anybody log, down to `debug`, and no answer but a success has
+//! a password, a token, a key, a hash or an address in it ([`scan`]). What does fails the test, on
+//! whatever thread it was logged.
+//!
 //! A test of a module stands in `tests/tests/<module>.rs`, in a `mod` per endpoint, and reads as a
 //! sentence. It has three parts with a blank line between them: a world, one act, what must hold.
 //!
@@ -51,7 +55,9 @@ mod laptop;
 mod log;
 mod programs;
 pub mod samples;
+pub mod scan;
 pub mod spec;
+mod watch;
 mod world;
 
 pub use answer::Answer;

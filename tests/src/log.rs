@@ -1,11 +1,41 @@
 use std::{
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
 };
 
 use serde_json::Value;
 use tracing::{Level, subscriber::DefaultGuard};
 use tracing_subscriber::fmt::MakeWriter;
+
+use crate::watch;
+
+/// Look for secrets in everything that this process logs from now on, down to `debug`, the lowest
+/// level that the function takes.
+///
+/// It is also for [`Log`]: whether anybody wants a line is asked once, when it is first come by, and
+/// somebody must, or it is switched off for a test on another thread that reads the log.
+pub(crate) fn watch() {
+    static WATCHING: LazyLock<bool> = LazyLock::new(|| {
+        let log = tracing_subscriber::fmt().with_max_level(Level::DEBUG);
+        let log = log.with_writer(|| Watched).finish();
+        tracing::subscriber::set_global_default(log).is_ok()
+    });
+    assert!(*WATCHING, "somebody else has taken the log");
+}
+
+/// A line of the log comes as one piece.
+struct Watched;
+
+impl io::Write for Watched {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        watch::look(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// What this thread logs while this exists, down to `debug`, where a test reads it.
 pub struct Log {
@@ -48,6 +78,8 @@ impl Lines {
 
 impl io::Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Nobody else hears what this thread logs now.
+        watch::look(bytes);
         self.lock().extend(bytes);
         Ok(bytes.len())
     }

@@ -3,14 +3,22 @@
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
+    io::{PipeReader, Read},
     path::{Path, PathBuf},
     process::Stdio,
-    sync::LazyLock,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
 use serde_json::Value;
-use tokio::{process::Command, time::timeout};
+use tokio::{
+    process::Command,
+    sync::watch::{Receiver, channel},
+    time::timeout,
+};
+
+use crate::watch;
 
 /// No program takes so long for anything. A safety net: nothing waits for it when all is well.
 pub(crate) const TOO_LONG: Duration = Duration::from_secs(60);
@@ -87,9 +95,96 @@ pub async fn run<A: AsRef<OsStr>>(
         .kill_on_drop(true)
         .output();
     let output = timeout(TOO_LONG, output).await.expect("it ends").expect("it starts");
-    Outcome {
+    let outcome = Outcome {
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    };
+    // What a command prints because it was asked to, such as a token, stands on stdout.
+    watch::check_text(&format!("the log of {name}"), &outcome.stderr);
+    outcome
+}
+
+/// What a running program logs, read by a thread of its own, so that it can be waited for where
+/// nothing can be awaited: when a test ends.
+pub(crate) struct Said {
+    text: Arc<Mutex<Vec<u8>>>,
+    reader: Mutex<Option<JoinHandle<()>>>,
+    ended: Receiver<()>,
+}
+
+impl Said {
+    /// All that is written into the other end of this pipe.
+    pub(crate) fn through(mut pipe: PipeReader) -> Self {
+        let (running, ended) = channel::<()>(());
+        let text = Arc::<Mutex<Vec<u8>>>::default();
+        let kept = text.clone();
+        let reader = thread::spawn(move || {
+            let _running = running;
+            let mut chunk = [0; 8192];
+            while let Ok(length @ 1..) = pipe.read(&mut chunk) {
+                kept.lock().unwrap_or_else(PoisonError::into_inner).extend(&chunk[..length]);
+            }
+        });
+        Self { text, reader: Mutex::new(Some(reader)), ended }
+    }
+
+    /// What it has said so far.
+    pub(crate) fn so_far(&self) -> String {
+        let text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// All that it has said. Waits for its end: somebody must have ended it, or will.
+    pub(crate) fn whole(&self) -> String {
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(reader) = reader {
+            reader.join().expect("reading does not panic");
+        }
+        self.so_far()
+    }
+
+    /// Done when it has ended.
+    pub(crate) async fn ended(&self) {
+        drop(self.ended.clone().changed().await);
+    }
+
+    /// For the end of a test, after the program was ended: nothing that it has said is a secret.
+    ///
+    /// # Panics
+    /// When something is.
+    pub(crate) fn check(&self, name: &str) {
+        let whole = self.whole();
+        if !thread::panicking() {
+            watch::check_text(&format!("the log of {name}"), &whole);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Write, pipe};
+
+    use super::Said;
+
+    fn said(text: &str) -> Said {
+        let (log, mut into_log) = pipe().expect("a pipe");
+        let said = Said::through(log);
+        into_log.write_all(text.as_bytes()).expect("it is read");
+        said
+    }
+
+    #[test]
+    fn a_programs_last_word_is_waited_for() {
+        let said = said("Farewell");
+
+        assert_eq!(said.whole(), "Farewell");
+        said.check("a program that is silent about others");
+    }
+
+    #[test]
+    #[should_panic(expected = "the log of a program has a secret\nan e-mail address")]
+    fn a_secret_that_a_program_logs_fails_the_test() {
+        said("nobody is maya@example.com").check("a program");
     }
 }

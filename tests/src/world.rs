@@ -13,9 +13,11 @@ use models::{
     store::{Connection, Store},
 };
 use serde_json::{Value, value::to_raw_value};
-use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt};
 
-use crate::{Answer, Client, Door, Faults, event, spec};
+use crate::{
+    Answer, Client, Door, Faults, event, log, scan, spec,
+    watch::{self, Watch},
+};
 
 /// When every world begins: 2026-11-22T16:30:00.000Z.
 const BEGINNING: i64 = 1_795_365_000_000;
@@ -26,6 +28,8 @@ pub struct World {
     ambient: Ambient,
     auth: auth::Settings,
     store: Arc<EmbeddedStore>,
+    /// Last, so that it sees the others go.
+    _watch: Watch,
 }
 
 /// What a world is made of. Every part has a default.
@@ -58,16 +62,6 @@ impl Default for Setup {
 pub fn signing_key() -> SigningKey {
     static KEY: LazyLock<SigningKey> = LazyLock::new(SigningKey::generate);
     KEY.clone()
-}
-
-/// Whether anybody wants a line of the log is asked once, when the line is first come by. Somebody
-/// must, or it is switched off for a test on another thread that reads the log.
-fn listen_to_the_log() {
-    static LISTENING: LazyLock<bool> = LazyLock::new(|| {
-        let nobody = tracing_subscriber::registry().with(LevelFilter::INFO);
-        tracing::subscriber::set_global_default(nobody).is_ok()
-    });
-    LazyLock::force(&LISTENING);
 }
 
 async fn store_with_a_table(ambient: &Ambient) -> Arc<EmbeddedStore> {
@@ -113,11 +107,11 @@ impl World {
     }
 
     fn on(store: Arc<EmbeddedStore>, connection: Connection, setup: Setup) -> Self {
-        listen_to_the_log();
+        log::watch();
         let Setup { modules, auth, web, config, ambient } = setup;
         let table = Store::connect(connection, ambient.clone());
         let app = App::with_modules(modules, auth.clone(), web, config, table);
-        Self { app, ambient, auth, store }
+        Self { app, ambient, auth, store, _watch: Watch::begin() }
     }
 
     /// The way in.
@@ -181,9 +175,13 @@ impl World {
     /// # Panics
     /// When the answer is not what the spec says.
     pub async fn invoke(&self, event: Value) -> Value {
+        scan::learn(&event::body(&event));
         let payload = to_raw_value(&event).expect("JSON is JSON");
         let answer = self.app.invoke(LambdaEvent::new(payload, Context::default())).await;
-        serde_json::to_value(answer).expect("an answer is JSON")
+        let answer = serde_json::to_value(answer).expect("an answer is JSON");
+        watch::check();
+        event::check_secrets(&answer);
+        answer
     }
 
     /// [`invoke`](Self::invoke), for events that carry a request: the answer as a client sees it.

@@ -17,6 +17,7 @@ mod local_dev;
 mod models;
 mod notes;
 mod parity;
+mod secrets;
 mod sessions;
 mod spec;
 mod store;

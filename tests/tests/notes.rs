@@ -188,11 +188,9 @@ mod list_notes {
         let body = json!({ "title": "Far back", "tags": ["rare"] });
         maya.post("/v1/notes").json(body).await.expect(201);
         world.advance(Duration::from_secs(1));
-        join_all((0..450).map(|_| {
-            let maya = maya.clone();
-            async move { write(&maya, "In front").await }
-        }))
-        .await;
+        for _ in 0..9 {
+            join_all((0..50).map(|_| write(&maya, "In front"))).await;
+        }
 
         let mut found = Vec::new();
         let mut pages = 0;
