@@ -76,17 +76,23 @@ impl Settings {
                 cors_origins: environment.cors_origins(),
                 base_path: environment.base_path(),
             },
-            config: Config {
-                apps: environment.json("LANDLINE_APPS"),
-                flags: environment.json("LANDLINE_FLAGS"),
-            },
+            config: environment.config(),
         };
         environment.check_log();
-        if environment.problems.is_empty() {
-            Ok(settings)
-        } else {
-            Err(SettingsError(environment.problems))
-        }
+        environment.told(settings)
+    }
+
+    /// Read the part of the environment that laptops have too: what differs between releases of
+    /// the app.
+    ///
+    /// # Errors
+    /// As [`from_env`](Self::from_env).
+    pub fn config_from_env(
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Config, SettingsError> {
+        let mut environment = Environment { variable, problems: Vec::new() };
+        let config = environment.config();
+        environment.told(config)
     }
 }
 
@@ -153,6 +159,14 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
             }
         }
         origins
+    }
+
+    fn told<T>(self, settings: T) -> Result<T, SettingsError> {
+        if self.problems.is_empty() { Ok(settings) } else { Err(SettingsError(self.problems)) }
+    }
+
+    fn config(&mut self) -> Config {
+        Config { apps: self.json("LANDLINE_APPS"), flags: self.json("LANDLINE_FLAGS") }
     }
 
     /// JSON, read as strictly as a request's; nothing where it is not set.

@@ -49,7 +49,11 @@ pub enum LaptopError {
 impl Laptop {
     /// Start an app that keeps its data in this directory, or keeps nothing. The store listens on
     /// this loopback port; 0 is any.
-    pub async fn start(data: Option<DataDir>, store_port: u16) -> Result<Self, LaptopError> {
+    pub async fn start(
+        data: Option<DataDir>,
+        store_port: u16,
+        config: Config,
+    ) -> Result<Self, LaptopError> {
         let ambient = Ambient::system();
         let (signing_key, store) = match &data {
             Some(data) => (data.signing_key()?, EmbeddedStore::open_on(&data.store(), store_port)?),
@@ -67,7 +71,7 @@ impl Laptop {
             auth: auth_settings(signing_key),
             store: connection,
             web: Web::default(),
-            config: Config::default(),
+            config,
         };
         let gateway = Gateway::new(App::new(settings, ambient.clone()), ambient);
         Ok(Self { gateway, store, data })

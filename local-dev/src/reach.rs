@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use models::{Ambient, store::Store};
+use models::{Ambient, platform::config::Config, store::Store};
 
 use crate::{DataDir, DataError, Laptop, LaptopError, data, laptop};
 
@@ -23,7 +23,7 @@ impl Reach {
         let (signing_key, connection, laptop) = match DataDir::open(path) {
             Ok(data) => {
                 let signing_key = data.signing_key()?;
-                let laptop = Laptop::start(Some(data), 0).await?;
+                let laptop = Laptop::start(Some(data), 0, Config::default()).await?;
                 (signing_key, laptop::connection(&laptop.store), Some(laptop))
             }
             Err(DataError::InUse(path)) => {

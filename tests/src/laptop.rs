@@ -38,6 +38,18 @@ impl LocalDev {
         folder: &Path,
         arguments: impl IntoIterator<Item = A>,
     ) -> Self {
+        Self::start_in(folder, arguments, &[]).await
+    }
+
+    /// [`start`](Self::start) it in this environment.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub async fn start_in<A: AsRef<OsStr>>(
+        folder: &Path,
+        arguments: impl IntoIterator<Item = A>,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let (log, into_log) = pipe().expect("a pipe");
         let mut child = Command::new(program("local-dev"))
             .args(["--port", "0"])
@@ -46,6 +58,7 @@ impl LocalDev {
             .env_clear()
             // As much as it says without being asked for secrets, to be looked through for them.
             .env("RUST_LOG", "debug")
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(into_log)

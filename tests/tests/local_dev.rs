@@ -562,6 +562,37 @@ mod reset {
     }
 }
 
+mod the_environment {
+    use super::*;
+
+    #[tokio::test]
+    async fn says_which_versions_are_too_old_and_what_is_on() {
+        let place = Place::new();
+        let environment = [
+            ("LANDLINE_APPS", r#"{"ios":{"minimumVersion":"2.3"}}"#),
+            ("LANDLINE_FLAGS", r#"{"newEditor":{}}"#),
+        ];
+
+        let laptop = LocalDev::start_in(place.path(), ["--ephemeral"], &environment).await;
+
+        let anonymous = laptop.anonymous();
+        let old = anonymous.get("/v1/account").header("x-app-platform", "ios");
+        old.header("x-app-version", "2.2").await.expect_problem(426, "upgrade_required");
+        let config = anonymous.get("/v1/config").await.expect(200).json();
+        assert_eq!(config["flags"], json!(["newEditor"]));
+    }
+
+    #[tokio::test]
+    async fn is_told_where_it_makes_no_sense() {
+        let environment = [("LANDLINE_APPS", r#"{"ios":{"minimumVersion":"two"}}"#)];
+
+        let outcome = run("local-dev", ["--ephemeral", "--port", "0"], &environment).await;
+
+        assert_eq!(outcome.code, Some(1), "{outcome:?}");
+        assert!(outcome.stderr.contains("LANDLINE_APPS at /ios/minimumVersion"), "{outcome:?}");
+    }
+}
+
 mod openapi_command {
     use super::*;
 

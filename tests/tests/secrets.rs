@@ -209,6 +209,7 @@ mod debug {
             table: "landline".to_owned(),
             credentials: credentials.clone(),
             extra_roots: None,
+            attempt_timeout: Connection::ATTEMPT_TIMEOUT,
         };
 
         let shown = format!("{credentials:?} {connection:#?}");
