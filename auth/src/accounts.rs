@@ -27,7 +27,7 @@ impl Auth {
         let mut account =
             Account { id, email, display_name, password_hash, created_at, updated_at, version: 1 };
         let (mut session, refresh) = self.new_session(id, device_name);
-        let tokens = self.0.tokens.issue(&session, refresh.encode())?;
+        let tokens = self.issue(&session, &refresh).await?;
         if !self.0.accounts.register(&mut account, &mut session).await? {
             return Err(Error::EmailTaken);
         }
@@ -45,7 +45,7 @@ impl Auth {
             return Err(Error::WrongCredentials);
         };
         let (mut session, refresh) = self.new_session(account.id, device_name);
-        let tokens = self.0.tokens.issue(&session, refresh.encode())?;
+        let tokens = self.issue(&session, &refresh).await?;
         self.sessions(account.id).keep(&mut session).await?;
         Ok(SignIn { account, session, tokens })
     }

@@ -5,7 +5,7 @@ use aws_lc_rs::{
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
 };
 use jsonwebtoken::{
-    Algorithm, DecodingKey, EncodingKey,
+    Algorithm, EncodingKey,
     jwk::{AlgorithmParameters, Jwk, ThumbprintHash},
 };
 use models::platform::keys::PublicKey;
@@ -19,7 +19,6 @@ struct Inner {
     pkcs8: Vec<u8>,
     id: String,
     encoding: EncodingKey,
-    decoding: DecodingKey,
     public: PublicKey,
 }
 
@@ -70,10 +69,9 @@ impl SigningKey {
         let AlgorithmParameters::EllipticCurve(point) = &jwk.algorithm else {
             return Err(KeyError::NotP256);
         };
-        let decoding = DecodingKey::from_jwk(&jwk).map_err(|_| KeyError::NotP256)?;
         let id = jwk.thumbprint(ThumbprintHash::SHA256).map_err(|_| KeyError::NotP256)?;
         let public = PublicKey::p256(id.clone(), point.x.clone(), point.y.clone());
-        Ok(Self(Arc::new(Inner { pkcs8, id, encoding, decoding, public })))
+        Ok(Self(Arc::new(Inner { pkcs8, id, encoding, public })))
     }
 
     /// The key's id: its thumbprint (RFC 7638).
@@ -83,10 +81,6 @@ impl SigningKey {
 
     pub(crate) fn encoding(&self) -> &EncodingKey {
         &self.0.encoding
-    }
-
-    pub(crate) fn decoding(&self) -> &DecodingKey {
-        &self.0.decoding
     }
 
     pub(crate) fn public(&self) -> PublicKey {

@@ -8,13 +8,13 @@
 mod accounts;
 mod caller;
 mod error;
+mod jwt;
 mod keys;
 mod mint;
 mod passwords;
 mod refresh;
 mod sessions;
 mod tokens;
-#[expect(dead_code, reason = "for the keys of other issuers")]
 mod verifying_key;
 
 pub use accounts::SignIn;

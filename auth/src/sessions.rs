@@ -8,8 +8,9 @@ use models::{
 };
 
 use crate::{
-    Auth, Error, Origin, SignIn,
+    Auth, Error, Origin, SignIn, Tokens,
     refresh::{RefreshToken, Standing},
+    tokens::Grant,
 };
 
 /// A session that is not used for so long ends.
@@ -82,9 +83,19 @@ impl Auth {
         (session, token)
     }
 
+    /// An access token for the session, to go with this refresh token.
+    pub(crate) async fn issue(
+        &self,
+        session: &Session,
+        refresh: &RefreshToken,
+    ) -> Result<Tokens, Error> {
+        let grant = Grant { session, scopes: &[], roles: &[] };
+        self.0.tokens.issue(grant, refresh.encode()).await
+    }
+
     async fn signed_in(&self, session: Session, refresh: &RefreshToken) -> Result<SignIn, Error> {
         let account = self.account(session.account_id).own().await?.ok_or(Error::SessionEnded)?;
-        let tokens = self.0.tokens.issue(&session, refresh.encode())?;
+        let tokens = self.issue(&session, refresh).await?;
         Ok(SignIn { account, session, tokens })
     }
 }

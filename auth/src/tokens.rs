@@ -1,13 +1,17 @@
 use std::time::Duration;
 
-use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header, encode};
+use jsonwebtoken::{Algorithm, Header, encode};
 use models::{
-    Ambient, Id, Timestamp,
+    Ambient, Id,
     platform::{keys::KeySet, session::Session},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::{Caller, Error, Settings, TokenError};
+use crate::{
+    Caller, Error, Settings, TokenError,
+    jwt::{Jwt, Members},
+    verifying_key::VerifyingKey,
+};
 
 /// How long an access token is good: as short as leaves a phone alone for a while.
 const LIFETIME: Duration = Duration::from_secs(15 * 60);
@@ -28,55 +32,69 @@ pub struct Tokens {
     pub expires_in: Duration,
 }
 
+/// What an access token is issued for.
+pub(crate) struct Grant<'a> {
+    /// Who, and on which device.
+    pub(crate) session: &'a Session,
+    /// What it may be used for.
+    pub(crate) scopes: &'a [String],
+    /// What the person is.
+    pub(crate) roles: &'a [String],
+}
+
 /// The claims of an access token (RFC 9068, section 2.2).
-#[derive(Serialize, Deserialize)]
-struct Claims {
-    iss: String,
-    aud: String,
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    aud: &'a str,
     sub: Id,
     sid: Id,
     jti: Id,
     iat: i64,
     exp: i64,
-    /// We never write it; a token that has it must keep to it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    nbf: Option<i64>,
     /// Scopes with spaces between them (RFC 8693, section 4.2).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    scope: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    roles: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    scope: String,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    roles: &'a [String],
 }
 
 /// Signs access tokens and checks them.
 pub(crate) struct Issuer {
     settings: Settings,
+    keys: Vec<VerifyingKey>,
     ambient: Ambient,
 }
 
 impl Issuer {
     pub(crate) fn new(settings: Settings, ambient: Ambient) -> Self {
-        Self { settings, ambient }
+        let jwk = serde_json::to_value(settings.signing_key.public()).expect("a view is JSON");
+        let keys = VerifyingKey::of_jwk(&jwk, &[Algorithm::ES256]).into_iter().collect();
+        Self { settings, keys, ambient }
+    }
+
+    /// The `iss` of its tokens.
+    pub(crate) fn name(&self) -> &str {
+        &self.settings.issuer
     }
 
     pub(crate) fn key_set(&self) -> KeySet {
         KeySet { keys: vec![self.settings.signing_key.public()] }
     }
 
-    /// An access token for the session, to go with its refresh token.
-    pub(crate) fn issue(&self, session: &Session, refresh: String) -> Result<Tokens, Error> {
+    /// An access token, to go with this refresh token.
+    pub(crate) async fn issue(&self, grant: Grant<'_>, refresh: String) -> Result<Tokens, Error> {
         let now = self.ambient.now();
         let claims = Claims {
-            iss: self.settings.issuer.clone(),
-            aud: self.settings.audience.clone(),
-            sub: session.account_id,
-            sid: session.id,
+            iss: &self.settings.issuer,
+            aud: &self.settings.audience,
+            sub: grant.session.account_id,
+            sid: grant.session.id,
             jti: self.ambient.new_id(),
             iat: now.unix_seconds(),
             exp: now.plus(LIFETIME).unix_seconds(),
-            nbf: None,
-            scope: None,
-            roles: None,
+            scope: grant.scopes.join(" "),
+            roles: grant.roles,
         };
         let key = &self.settings.signing_key;
         let mut header = Header::new(Algorithm::ES256);
@@ -88,51 +106,32 @@ impl Issuer {
         Ok(Tokens { access, refresh, expires_in: LIFETIME })
     }
 
-    pub(crate) async fn verify(&self, token: &str) -> Result<Caller, TokenError> {
-        self.check_header(token)?;
-        let key = &self.settings.signing_key;
-        // The library decodes and checks the signature; every claim is checked here, since it
-        // lets tokens without `aud` or `iss` pass and reads the system's clock.
-        let mut validation = Validation::new(Algorithm::ES256);
-        validation.required_spec_claims.clear();
-        validation.validate_exp = false;
-        validation.validate_aud = false;
-        let claims = decode::<Claims>(token, key.decoding(), &validation)
-            .map_err(|_| TokenError::Invalid)?
-            .claims;
-        self.check_claims(&claims)?;
-        let words = |text: Option<String>| {
-            text.iter().flat_map(|text| text.split(' ')).map(str::to_owned).collect()
-        };
-        Ok(Caller {
-            account: claims.sub,
-            session: Some(claims.sid),
-            scopes: words(claims.scope),
-            roles: claims.roles.unwrap_or_default(),
-        })
-    }
-
-    fn check_header(&self, token: &str) -> Result<(), TokenError> {
-        let header = decode_header(token).map_err(|_| TokenError::Invalid)?;
-        let ours = header.alg == Algorithm::ES256
-            && header.kid.as_deref() == Some(self.settings.signing_key.id())
-            && header.typ.as_deref().is_some_and(|typ| typ.eq_ignore_ascii_case(TOKEN_TYPE))
-            // RFC 7515, section 4.1.11: an extension that is critical and not understood.
-            && header.crit.is_none();
-        if ours { Ok(()) } else { Err(TokenError::Invalid) }
-    }
-
-    fn check_claims(&self, claims: &Claims) -> Result<(), TokenError> {
-        let now = self.ambient.now();
-        let instant = |seconds: i64| Timestamp::from_unix_millis(seconds.saturating_mul(1000));
-        let begins = instant(claims.iat.max(claims.nbf.unwrap_or(0)));
-        if claims.iss != self.settings.issuer
-            || claims.aud != self.settings.audience
-            || now.plus(LEEWAY) < begins
-        {
+    /// Who a token of ours speaks for: first the signature, then the claims.
+    pub(crate) fn verify(
+        &self,
+        token: &Jwt<'_>,
+        claims: &Members<'_>,
+    ) -> Result<Caller, TokenError> {
+        let id = token.header.key.as_deref().ok_or(TokenError::Invalid)?;
+        let key = self.keys.iter().find(|key| key.id() == id).ok_or(TokenError::Invalid)?;
+        if !token.header.is_type(TOKEN_TYPE) || !token.is_signed_by(key) {
             return Err(TokenError::Invalid);
         }
+        let ours = claims.text("iss")? == self.settings.issuer
+            && claims.text("aud")? == self.settings.audience
+            && claims.time("iat")?.is_some();
+        if !ours {
+            return Err(TokenError::Invalid);
+        }
+        let scope = claims.optional::<String>("scope")?.unwrap_or_default();
+        let caller = Caller {
+            account: claims.required("sub")?,
+            session: Some(claims.required("sid")?),
+            scopes: scope.split(' ').filter(|it| !it.is_empty()).map(str::to_owned).collect(),
+            roles: claims.optional("roles")?.unwrap_or_default(),
+        };
         // No leeway at the end: issuer and verifier are the same.
-        if instant(claims.exp) <= now { Err(TokenError::Expired) } else { Ok(()) }
+        claims.check_times(self.ambient.now(), LEEWAY, Duration::ZERO)?;
+        Ok(caller)
     }
 }

@@ -1,11 +1,15 @@
 //! Public keys as key sets publish them (RFC 7517), and what makes one usable.
 
+use std::ops::RangeInclusive;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// An RSA key of fewer bits is too weak for RS256 (RFC 7518, section 3.3).
-const LEAST_RSA_BITS: usize = 2048;
+/// An RSA key of fewer bits is too weak (RFC 7518, section 3.3), and one of more would cost every
+/// request dear.
+pub(crate) const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
 
 /// Checks signatures of the algorithms that its type and its owner allow.
 pub(crate) struct VerifyingKey {
@@ -68,13 +72,17 @@ impl VerifyingKey {
 
 fn rsa(jwk: &Jwk) -> Option<DecodingKey> {
     let (n, e) = (jwk.n.as_deref()?, jwk.e.as_deref()?);
-    let bytes = base64::Engine::decode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, n).ok()?;
-    let modulus = bytes.iter().skip_while(|byte| **byte == 0).collect::<Vec<_>>();
-    let bits = modulus.len() * 8 - modulus.first()?.leading_zeros() as usize;
-    if bits < LEAST_RSA_BITS {
+    let modulus = URL_SAFE_NO_PAD.decode(n).ok()?;
+    if !RSA_BITS.contains(&bits(&modulus)) {
         return None;
     }
     DecodingKey::from_rsa_components(n, e).ok()
+}
+
+/// How many bits this number has, most significant byte first.
+pub(crate) fn bits(number: &[u8]) -> usize {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    number.get(zeros).map_or(0, |first| (number.len() - zeros) * 8 - first.leading_zeros() as usize)
 }
 
 /// The algorithm's name (RFC 7518, section 3.1).
