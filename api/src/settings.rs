@@ -1,6 +1,6 @@
 use std::fmt;
 
-use auth::SigningKey;
+use auth::{PublicKey, SigningKey};
 use http::HeaderValue;
 use models::{
     platform::config::Config,
@@ -54,12 +54,14 @@ impl Settings {
     /// All problems at once, by the names of the variables, without their values.
     pub fn from_env(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let mut environment = Environment { variable, problems: Vec::new() };
+        let mut auth = auth::Settings::new(
+            environment.issuer(),
+            environment.required("LANDLINE_AUDIENCE", "the name of this API"),
+            environment.signing_key(),
+        );
+        auth.public_keys = environment.public_keys();
         let settings = Self {
-            auth: auth::Settings::new(
-                environment.issuer(),
-                environment.required("LANDLINE_AUDIENCE", "the name of this API"),
-                environment.signing_key(),
-            ),
+            auth,
             store: Connection {
                 table: environment.required("LANDLINE_TABLE", "the name of the DynamoDB table"),
                 region: environment.required("AWS_REGION", "the region of the table"),
@@ -144,6 +146,15 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
             Err(error) => self.problems.push(format!("{name} {error}")),
         }
         SigningKey::generate()
+    }
+
+    fn public_keys(&mut self) -> Vec<PublicKey> {
+        let name = "LANDLINE_PUBLIC_KEYS";
+        let Some(pem) = self.optional(name) else { return Vec::new() };
+        PublicKey::all_from_pem(&pem.replace("\\n", "\n")).unwrap_or_else(|error| {
+            self.problems.push(format!("{name} {error}"));
+            Vec::new()
+        })
     }
 
     fn cors_origins(&mut self) -> Vec<HeaderValue> {
@@ -246,6 +257,12 @@ mod tests {
 
     use super::Settings;
 
+    /// Two, the second with its line ends written out.
+    const PUBLIC_KEYS: &str = "-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAErQVDkR7n8OG25vg8uiPbYz76ld0y
+mSKTUgi7BNByb4wDh+hRXhQ9qZlezOKC5JQd85Q8eV+iFmEE/vvsMAQk0Q==
+-----END PUBLIC KEY-----\n-----BEGIN PUBLIC KEY-----\\nMCowBQYDK2VwAyEAzfspzaZiMnKM+t5V2DYm12rFwgdGfOKA0/ZAlmUon5E=\\n-----END PUBLIC KEY-----";
+
     fn told(variables: &[(&str, &str)]) -> String {
         let find = |name: &str| {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
@@ -283,6 +300,7 @@ mod tests {
             ("LANDLINE_LOG", "info,api=debug"),
             ("LANDLINE_APPS", r#"{"ios":{"minimumVersion":"2.3","storeUrl":"https://a.b/c"}}"#),
             ("LANDLINE_FLAGS", r#"{"a":{},"b":{"platforms":["web"],"percentage":25}}"#),
+            ("LANDLINE_PUBLIC_KEYS", PUBLIC_KEYS),
         ];
         assert_eq!(told(&variables), "");
 
@@ -292,11 +310,13 @@ mod tests {
         variables[0].1 = "api.example.com";
         variables[1].1 = "  ";
         variables[2].1 = "not a key";
+        variables[10].1 = &pem;
         let told = told(&variables);
 
         assert!(told.contains("LANDLINE_ISSUER is not an https:// URL"), "{told}");
         assert!(told.contains("LANDLINE_AUDIENCE is not set"), "{told}");
         assert!(told.contains("LANDLINE_SIGNING_KEY is not a private key"), "{told}");
+        assert!(told.contains("LANDLINE_PUBLIC_KEYS is not public keys in PEM"), "{told}");
         assert_eq!(told.matches("LANDLINE_CORS_ORIGINS lists something").count(), 2, "{told}");
         assert!(told.contains("LANDLINE_BASE_PATH is not a path such as /api"), "{told}");
         assert!(told.contains("LANDLINE_LOG is not a filter"), "{told}");

@@ -3,7 +3,7 @@ use models::platform::{
     session::{CreateSession, Session},
 };
 
-use crate::{Auth, Error, Origin, Tokens};
+use crate::{Auth, Error, Origin, Tokens, tokens::Grant};
 
 /// Somebody is signed in.
 pub struct SignIn {
@@ -27,7 +27,8 @@ impl Auth {
         let mut account =
             Account { id, email, display_name, password_hash, created_at, updated_at, version: 1 };
         let (mut session, refresh) = self.new_session(id, device_name);
-        let tokens = self.issue(&session, &refresh).await?;
+        let grant = Grant { session: &session, scope: None, roles: &[] };
+        let tokens = self.0.tokens.issue(grant, refresh.encode()).await?;
         if !self.0.accounts.register(&mut account, &mut session).await? {
             return Err(Error::EmailTaken);
         }
@@ -45,7 +46,8 @@ impl Auth {
             return Err(Error::WrongCredentials);
         };
         let (mut session, refresh) = self.new_session(account.id, device_name);
-        let tokens = self.issue(&session, &refresh).await?;
+        let grant = Grant { session: &session, scope: None, roles: &[] };
+        let tokens = self.0.tokens.issue(grant, refresh.encode()).await?;
         self.sessions(account.id).keep(&mut session).await?;
         Ok(SignIn { account, session, tokens })
     }

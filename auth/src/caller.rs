@@ -30,8 +30,9 @@ impl Auth {
         let token = Jwt::read(bearer(headers)?)?;
         let claims = token.claims()?;
         // Not believed yet: it only says whose keys to try.
-        if claims.text("iss")? == self.0.tokens.name() {
-            return self.0.tokens.verify(&token, &claims);
+        let own = self.0.tokens.verifier();
+        if claims.text("iss")? == own.issuer() {
+            return own.verify(&token, &claims);
         }
         Err(TokenError::Invalid)
     }

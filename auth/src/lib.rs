@@ -8,20 +8,28 @@
 mod accounts;
 mod caller;
 mod error;
+mod example_keys;
 mod jwt;
+mod key_error;
 mod keys;
 mod mint;
 mod passwords;
+mod public_key;
 mod refresh;
 mod sessions;
+mod signing_source;
 mod tokens;
+mod verifier;
 mod verifying_key;
 
 pub use accounts::SignIn;
 pub use caller::Caller;
 pub use error::{Error, TokenError};
-pub use keys::{KeyError, SigningKey};
+pub use key_error::KeyError;
+pub use keys::SigningKey;
 pub use mint::mint;
+pub use public_key::PublicKey;
+pub use signing_source::SigningSource;
 pub use tokens::Tokens;
 
 use models::{
@@ -43,8 +51,11 @@ pub struct Settings {
     pub issuer: String,
     /// The `aud` of our tokens: the name of the API.
     pub audience: String,
-    /// What signs them.
-    pub signing_key: SigningKey,
+    /// Where what signs them comes from.
+    pub signing: SigningSource,
+    /// Keys whose tokens are accepted, and which are published, beside the one that signs: the
+    /// next one and the one before, while one takes over from the other.
+    pub public_keys: Vec<PublicKey>,
 }
 
 impl Settings {
@@ -52,9 +63,14 @@ impl Settings {
     pub fn new(
         issuer: impl Into<String>,
         audience: impl Into<String>,
-        signing_key: SigningKey,
+        signing: impl Into<SigningSource>,
     ) -> Self {
-        Self { issuer: issuer.into(), audience: audience.into(), signing_key }
+        Self {
+            issuer: issuer.into(),
+            audience: audience.into(),
+            signing: signing.into(),
+            public_keys: Vec::new(),
+        }
     }
 }
 
@@ -86,7 +102,7 @@ impl Auth {
             accounts: Accounts::new(store.clone()),
             store: store.clone(),
             passwords: passwords::Passwords::new(store.ambient().clone()),
-            tokens: tokens::Issuer::new(settings, store.ambient().clone()),
+            tokens: tokens::Issuer::new(&settings, store.ambient().clone()),
             ambient: store.ambient().clone(),
         }))
     }
@@ -103,6 +119,11 @@ impl Auth {
 
     /// The public keys that check our tokens, for others who want to.
     pub fn key_set(&self) -> KeySet {
-        self.0.tokens.key_set()
+        self.0.tokens.verifier().key_set()
+    }
+
+    /// The `iss` of our tokens.
+    pub fn issuer(&self) -> &str {
+        self.0.tokens.verifier().issuer()
     }
 }

@@ -1,6 +1,6 @@
 use models::store::Store;
 
-use crate::{Auth, Error, Settings, SignIn};
+use crate::{Auth, Error, Settings, SignIn, tokens::Grant};
 
 /// Sign somebody in without their password: a session like any other, and its tokens. `None` when
 /// nobody has this address.
@@ -19,7 +19,11 @@ pub async fn mint(
     let auth = Auth::new(settings, store);
     let Some(account) = auth.0.accounts.find_by_email(email).await? else { return Ok(None) };
     let (mut session, refresh) = auth.new_session(account.id, Some(device_name.to_owned()));
-    let tokens = auth.0.tokens.issue(&session, refresh.encode())?;
+    let tokens = auth
+        .0
+        .tokens
+        .issue(Grant { session: &session, scope: None, roles: &[] }, refresh.encode())
+        .await?;
     auth.sessions(account.id).keep(&mut session).await?;
     Ok(Some(SignIn { account, session, tokens }))
 }

@@ -8,7 +8,7 @@ use models::{
 };
 
 use crate::{
-    Auth, Error, Origin, SignIn, Tokens,
+    Auth, Error, Origin, SignIn,
     refresh::{RefreshToken, Standing},
     tokens::Grant,
 };
@@ -83,19 +83,10 @@ impl Auth {
         (session, token)
     }
 
-    /// An access token for the session, to go with this refresh token.
-    pub(crate) async fn issue(
-        &self,
-        session: &Session,
-        refresh: &RefreshToken,
-    ) -> Result<Tokens, Error> {
-        let grant = Grant { session, scopes: &[], roles: &[] };
-        self.0.tokens.issue(grant, refresh.encode()).await
-    }
-
     async fn signed_in(&self, session: Session, refresh: &RefreshToken) -> Result<SignIn, Error> {
         let account = self.account(session.account_id).own().await?.ok_or(Error::SessionEnded)?;
-        let tokens = self.issue(&session, refresh).await?;
+        let grant = Grant { session: &session, scope: None, roles: &[] };
+        let tokens = self.0.tokens.issue(grant, refresh.encode()).await?;
         Ok(SignIn { account, session, tokens })
     }
 }

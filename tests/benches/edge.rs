@@ -68,11 +68,8 @@ fn app() -> App {
         attempt_timeout: Connection::ATTEMPT_TIMEOUT,
     };
     let ambient = Ambient::fixed(Timestamp::from_unix_millis(1_795_365_000_000), 1);
-    let auth = auth::Settings {
-        issuer: "https://api.example.com".to_owned(),
-        audience: "example".to_owned(),
-        signing_key: auth::SigningKey::generate(),
-    };
+    let key = auth::SigningKey::generate();
+    let auth = auth::Settings::new("https://api.example.com", "example", key);
     let store = Store::connect(connection, ambient);
     App::with_modules(api::route_table(), auth, Web::default(), Config::default(), store)
 }

@@ -55,6 +55,7 @@ impl Function {
         more: &[(&str, &str)],
     ) -> Arc<Self> {
         let emulator = Emulator::start().await;
+        let signing_key = auth.signing.in_hand().expect("a test has its key in hand");
         let (log, into_log) = pipe().expect("a pipe");
         let child = Command::new(program(name))
             .env_clear()
@@ -65,7 +66,7 @@ impl Function {
             .env("AWS_ENDPOINT_URL_DYNAMODB", connection.endpoint.as_deref().unwrap_or_default())
             .env("LANDLINE_ISSUER", &auth.issuer)
             .env("LANDLINE_AUDIENCE", &auth.audience)
-            .env("LANDLINE_SIGNING_KEY", auth.signing_key.to_pem())
+            .env("LANDLINE_SIGNING_KEY", signing_key.to_pem())
             .env("LANDLINE_TABLE", &connection.table)
             // As much as it can be made to say, to be looked through for secrets.
             .env("LANDLINE_LOG", "debug")

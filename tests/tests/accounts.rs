@@ -318,7 +318,7 @@ mod get_account {
         let auth = world.auth();
 
         for (auth, why) in [
-            (auth::Settings { signing_key: SigningKey::generate(), ..auth.clone() }, "key"),
+            (auth::Settings { signing: SigningKey::generate().into(), ..auth.clone() }, "key"),
             (auth::Settings { issuer: "https://example.com".to_owned(), ..auth.clone() }, "issuer"),
             (auth::Settings { audience: "another".to_owned(), ..auth.clone() }, "audience"),
         ] {

@@ -22,7 +22,7 @@ mod get_key_set {
             "crv": "P-256",
             "x": key["x"],
             "y": key["y"],
-            "kid": world.auth().signing_key.id(),
+            "kid": tests::signing_key().id(),
             "alg": "ES256",
             "use": "sig",
         }] });

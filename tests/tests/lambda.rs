@@ -242,7 +242,7 @@ mod the_log {
 
         let answered = log.lines().filter(|line| line.contains("\"answered\"")).count();
         assert_eq!(answered, 8, "{log}");
-        let pem = world.auth().signing_key.to_pem();
+        let pem = tests::signing_key().to_pem();
         for secret in [
             maya.token(),
             maya.refresh_token(),

@@ -648,11 +648,11 @@ mod the_store {
         let arguments = ["--store-port", "0", "--data-dir", data.to_str().unwrap()];
         let laptop = LocalDev::start(place.path(), arguments).await;
         let pem = fs::read_to_string(place.file("signing-key.pem")).unwrap();
-        let auth = auth::Settings {
-            issuer: told(&laptop, "LANDLINE_ISSUER="),
-            audience: told(&laptop, "LANDLINE_AUDIENCE="),
-            signing_key: SigningKey::from_pem(&pem).unwrap(),
-        };
+        let auth = auth::Settings::new(
+            told(&laptop, "LANDLINE_ISSUER="),
+            told(&laptop, "LANDLINE_AUDIENCE="),
+            SigningKey::from_pem(&pem).unwrap(),
+        );
         let connection = Connection {
             endpoint: Some(told(&laptop, "AWS_ENDPOINT_URL_DYNAMODB=")),
             region: told(&laptop, "AWS_REGION="),

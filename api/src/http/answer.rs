@@ -1,7 +1,7 @@
 use axum::response::{IntoResponse, Response};
 use http::{
     HeaderValue, StatusCode,
-    header::{CONTENT_TYPE, ETAG, LOCATION},
+    header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION},
 };
 use models::wire::View;
 use utoipa::openapi::{HeaderBuilder, ObjectBuilder, ResponseBuilder, schema::Type};
@@ -13,6 +13,13 @@ pub trait Answer: IntoResponse {
     /// Say status and body.
     fn describe(description: &mut Description);
 }
+
+/// 200: what is the same for everybody, and stays so for a while: caches may keep it.
+#[derive(Debug)]
+pub struct Public<T>(pub T);
+
+/// For so long, in seconds: what takes its place must be there as long before it is needed.
+const PUBLIC: &str = "public, max-age=300";
 
 /// 201: something new, and where it is.
 #[derive(Debug)]
@@ -58,6 +65,24 @@ impl<T: View> Answer for Json<T> {
     fn describe(description: &mut Description) {
         let response = shows::<T>("Done.", description);
         description.answers(StatusCode::OK, response);
+    }
+}
+
+impl<T: View> IntoResponse for Public<T> {
+    fn into_response(self) -> Response {
+        let mut response = Json(self.0).into_response();
+        if response.status().is_success() {
+            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(PUBLIC));
+        }
+        response
+    }
+}
+
+impl<T: View> Answer for Public<T> {
+    fn describe(description: &mut Description) {
+        let response = shows::<T>("Done.", description);
+        let caching = text_header("For how long it may be kept.");
+        description.answers(StatusCode::OK, response.header("Cache-Control", caching));
     }
 }
 

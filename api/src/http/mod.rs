@@ -13,7 +13,7 @@ mod route_table;
 pub(crate) mod violations;
 
 pub use crate::endpoints;
-pub use answer::{Answer, Created, NoContent, Put};
+pub use answer::{Answer, Created, NoContent, Public, Put};
 pub use app_version::device_parameters;
 pub use conditions::Required;
 pub(crate) use conditions::answer_not_modified;

@@ -28,11 +28,7 @@ fn gateway() -> Gateway {
         extra_roots: None,
         attempt_timeout: Connection::ATTEMPT_TIMEOUT,
     };
-    let auth = auth::Settings {
-        issuer: "http://localhost:3000".to_owned(),
-        audience: "landline".to_owned(),
-        signing_key: SigningKey::generate(),
-    };
+    let auth = auth::Settings::new("http://localhost:3000", "landline", SigningKey::generate());
     let store = Store::connect(connection, ambient.clone());
     Gateway::new(
         App::with_modules(Vec::new(), auth, Web::default(), Config::default(), store),

@@ -21,11 +21,8 @@ static APP: LazyLock<App> = LazyLock::new(|| {
         credentials: Credentials::embedded(),
         extra_roots: None,
     };
-    let auth = auth::Settings {
-        issuer: "https://api.example.com".to_owned(),
-        audience: "example".to_owned(),
-        signing_key: auth::SigningKey::generate(),
-    };
+    let key = auth::SigningKey::generate();
+    let auth = auth::Settings::new("https://api.example.com", "example", key);
     let ambient = Ambient::fixed(Timestamp::from_unix_millis(1_795_365_000_000), 1);
     let modules = api::route_table().into_iter().filter(|module| module.name() != "sessions");
     let modules = modules.filter(|module| module.name() != "accounts").collect();

@@ -1,0 +1,20 @@
+//! Keys whose private halves are published, as people copy them from documents.
+
+/// Thumbprints (RFC 7638), each with where the key stands.
+const PUBLISHED: [(&str, &str); 10] = [
+    ("IsUn6_e04MaShXFIISMp4kG62LWzMIPy_MvSA5pJgX8", "RFC 7515, appendix A.2 (RSA)"),
+    ("oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U", "RFC 7515, appendix A.3 (P-256)"),
+    ("cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s", "RFC 7517, appendix A (P-256)"),
+    ("NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs", "RFC 7517, appendix A; RFC 7638 (RSA)"),
+    ("9jg46WB3rR_AHD-EBXdN7cBkH1WOu0tA3M9fm21mqTI", "RFC 7520, section 3.3 (RSA)"),
+    ("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k", "RFC 8037, appendix A (Ed25519)"),
+    ("Fa5JHFzFB8yHv0Dk3rGTgtCQPXPr3q8midyfylf8CUU", "RFC 9500, section 2.1 (RSA 2048)"),
+    ("LIstkoCvByn4jk8oZPvigQkzTzO9UwnGnE-VMlkZvYQ", "RFC 9500, section 2.3 (P-256)"),
+    ("19J8y7Zprt2-QKLjF2I5pVk0OELX6cY2AfaAv1LC_w8", "jwt.io (P-256)"),
+    ("oGDmHqCJ7yzMkWEkrlZVHkvrHIyQwtlDmeq5ForUHeY", "jwt.io (RSA)"),
+];
+
+/// Whether anybody can sign with the key of this thumbprint.
+pub(crate) fn is_published(thumbprint: &str) -> bool {
+    PUBLISHED.iter().any(|(published, _)| *published == thumbprint)
+}
