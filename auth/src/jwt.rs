@@ -61,7 +61,7 @@ impl Header {
             return Err(TokenError::Invalid);
         }
         Ok(Self {
-            algorithm: members.required("alg")?,
+            algorithm: members.text("alg")?.parse().map_err(|_| TokenError::Invalid)?,
             key: members.optional("kid")?,
             kind: members.optional("typ")?,
         })

@@ -50,6 +50,7 @@ mod emulator;
 pub mod event;
 mod faults;
 mod fixtures;
+pub mod forger;
 mod function;
 mod laptop;
 mod log;

@@ -21,3 +21,4 @@ mod secrets;
 mod sessions;
 mod spec;
 mod store;
+mod tokens;
