@@ -101,3 +101,6 @@ fn fits(algorithm: Algorithm, kty: &str, crv: Option<&str>) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod wycheproof;
