@@ -5,4 +5,5 @@ pub mod app;
 pub mod config;
 pub mod idempotency;
 pub mod keys;
+pub mod limit;
 pub mod session;

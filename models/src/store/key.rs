@@ -3,7 +3,7 @@ use std::fmt::Display;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use crate::{Id, store::Entity};
+use crate::{Id, Timestamp, store::Entity};
 
 /// The two parts of an item's primary key, `pk` and `sk`. Every layout of the table is here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,11 +23,47 @@ impl Key {
     /// `UNIQUE#<KIND>#<hash>`. Hashed, because keys show up in CloudTrail and Contributor
     /// Insights, where a person's data has no business.
     pub fn unique<E: Entity>(value: &str) -> Self {
-        let hash = URL_SAFE_NO_PAD.encode(digest(&SHA256, value.as_bytes()));
+        let hash = hash(value.as_bytes());
         Self { partition: format!("UNIQUE#{}#{hash}", E::KIND), sort: "UNIQUE".to_owned() }
     }
+
+    /// A counter of one kind, of what these texts name together, for the window of time that
+    /// begins then: `LIMIT#<kind>#<hash>#<window>`. A partition each, so that a flood at one is
+    /// felt at no other. Hashed for the reason above; who reads the table can still find an IPv4
+    /// address by trying all of them.
+    pub fn counter(kind: &str, of: &[&str], window: Timestamp) -> Self {
+        // None of them contains U+0000, so no two lists make the same bytes.
+        let hash = hash(of.join("\0").as_bytes());
+        let window = window.unix_seconds();
+        Self { partition: format!("LIMIT#{kind}#{hash}#{window}"), sort: "LIMIT".to_owned() }
+    }
+}
+
+fn hash(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, bytes))
 }
 
 pub(super) fn owner_partition(owner: Id) -> String {
     format!("ACCOUNT#{owner}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Key;
+    use crate::Timestamp;
+
+    #[test]
+    fn of_a_counter_names_nobody() {
+        let window = Timestamp::from_unix_millis(1_795_365_000_000);
+        let key = |of: &[&str]| Key::counter("SIGN_IN_PER_PAIR", of, window).partition;
+
+        let made = key(&["maya@example.com", "192.0.2.7"]);
+
+        let rest = made.strip_prefix("LIMIT#SIGN_IN_PER_PAIR#").unwrap();
+        let hash = rest.strip_suffix("#1795365000").unwrap();
+        assert_eq!(hash.len(), 43, "SHA-256 in base64url: {hash}");
+        for other in [&["maya@example.com", "192.0.2.8"][..], &["maya@example.com192.0.2.7"], &[]] {
+            assert_ne!(key(other), made, "{other:?}");
+        }
+    }
 }

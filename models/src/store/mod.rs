@@ -4,8 +4,10 @@
 //! - [`Owned`] is what one person owns of one kind: all that most modules need.
 //! - An [`Entity`] says its key and version; [`Store`] writes the expressions.
 //! - A missing item is `None`; a lost race is [`Error::Conflict`].
+//! - What only counts is no entity: [`Store::count`].
 
 mod client;
+mod counter;
 mod entity;
 mod error;
 mod key;
