@@ -108,6 +108,8 @@ fn named(place: Place, field: &mut Field) -> Result<TokenStream> {
 
 /// utoipa reads a newtype's constraints from the type, not from its field.
 fn wrapped(attrs: &mut Vec<Attribute>, field: &mut Field) -> Result<TokenStream> {
+    // A field of its own has no place in the schema: what it says joins the type's description.
+    attrs.extend(field.attrs.iter().filter(|attr| attr.path().is_ident("doc")).cloned());
     let rules = Rules::take(field)?;
     describe(attrs, "schema", &rules);
     Ok(check(field, &quote!(self.0), &rules))

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Id, Timestamp,
-    platform::session::Session,
+    platform::{common_passwords::uncommon, session::Session},
     request,
     store::{Entity, Error, Key, Owned, Precondition, Store, WriteSet},
     view,
@@ -30,7 +30,11 @@ pub struct CreateAccount {
 
 /// A password to be: any characters, compared byte for byte.
 #[request]
-pub struct NewPassword(#[validate(bytes(min = 8, max = 1024))] String);
+pub struct NewPassword(
+    /// Not one of the commonest passwords, in any case.
+    #[validate(bytes(min = 8, max = 1024), custom(function = uncommon))]
+    String,
+);
 
 impl NewPassword {
     /// The bytes to hash.
@@ -185,6 +189,6 @@ impl Accounts {
 
 /// Two addresses that differ in case reach one mailbox in practice (RFC 5321, section 2.4 leaves
 /// it to the host). Addresses are ASCII.
-fn comparable(email: &str) -> String {
+pub fn comparable(email: &str) -> String {
     email.to_ascii_lowercase()
 }

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod app;
+mod common_passwords;
 pub mod config;
 pub mod idempotency;
 pub mod keys;
