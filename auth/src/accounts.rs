@@ -40,11 +40,7 @@ impl Auth {
         let _ = from;
         let CreateSession { email, password, device_name } = request;
         let account = self.0.accounts.find_by_email(&email).await?;
-        let hash = account.as_ref().map(|account| account.password_hash.clone());
-        let matches = self.0.passwords.matches(password.as_bytes(), hash).await?;
-        let Some(account) = account.filter(|_| matches) else {
-            return Err(Error::WrongCredentials);
-        };
+        let account = self.authenticate(account, password.as_bytes()).await?;
         let (mut session, refresh) = self.new_session(account.id, device_name);
         let grant = Grant { session: &session, scope: None, roles: &[] };
         let tokens = self.0.tokens.issue(grant, refresh.encode()).await?;

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod caller;
+mod credentials;
 mod error;
 mod example_keys;
 mod jwt;

@@ -1,4 +1,4 @@
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::{
     ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version,
@@ -12,7 +12,8 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use crate::Error;
 
-/// OWASP's first recommendation for Argon2id: 19 MiB, two passes, one lane.
+/// OWASP's first recommendation for Argon2id: 19 MiB, two passes, one lane. A program takes no hash
+/// that asks for more than its own do, so whoever raises these cannot go back to the program before.
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
@@ -20,18 +21,37 @@ const LANES: u32 = 1;
 /// So many hashes at once; each takes [`MEMORY_KIB`] and a core.
 const AT_ONCE: usize = 4;
 
-/// Compared with when there is no account, so that the answer takes as long as with one.
-static NOBODYS_HASH: LazyLock<String> = LazyLock::new(|| {
-    let zeros = Output::new(&[0; 32]).expect("32 bytes are an output");
-    phc(Salt::new(b"nobody's salt 16").expect("16 bytes are a salt"), zeros).to_string()
-});
+/// So many more may wait for one of those. At 40 ms a hash the last of them waits for 0.3 s on four
+/// cores; beyond that it is better to say so at once.
+const WAITING: usize = 28;
 
 /// The memory of one hash, used again for the next: an allocator would keep what many threads
 /// have freed, half a gigabyte after thirty sign-ins.
-type Memory = Vec<Block>;
+struct Memory {
+    blocks: Vec<Block>,
+    /// How many KiB were gone through in it.
+    #[cfg(test)]
+    work: u32,
+}
+
+/// What a password is to the hash that is kept.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Checked {
+    /// Another one, or there is no hash.
+    Wrong,
+    /// The one that was hashed.
+    Right,
+    /// The one that was hashed, with less effort than today. This is its hash as of today.
+    RightAndRehashed(String),
+    /// The hash is none, or asks for more than ours do. Says what is wrong and not what it is.
+    Broken(password_hash::Error),
+}
 
 /// Hashes passwords and compares them, off the threads that serve requests.
 pub(crate) struct Passwords {
+    /// For being hashed or waiting for it.
+    places: Arc<Semaphore>,
+    /// For being hashed.
     permits: Arc<Semaphore>,
     idle: Arc<Mutex<Vec<Memory>>>,
     ambient: Ambient,
@@ -39,53 +59,48 @@ pub(crate) struct Passwords {
 
 impl Passwords {
     pub(crate) fn new(ambient: Ambient) -> Self {
-        Self { permits: Arc::new(Semaphore::new(AT_ONCE)), idle: Arc::default(), ambient }
+        Self {
+            places: Arc::new(Semaphore::new(AT_ONCE + WAITING)),
+            permits: Arc::new(Semaphore::new(AT_ONCE)),
+            idle: Arc::default(),
+            ambient,
+        }
     }
 
     /// The password's hash as a PHC string, with a salt of its own.
     pub(crate) async fn hash(&self, password: &[u8]) -> Result<String, Error> {
         let password = password.to_vec();
-        let salt: [u8; 16] = self.ambient.random();
+        let salt = self.ambient.random();
         self.off_thread(move |memory| hash(&password, &salt, memory))
             .await?
             .map_err(|error| Error::Internal(format!("a password cannot be hashed: {error}")))
     }
 
-    /// Whether the password is the one of `hash`; never when there is no hash, which takes as
-    /// long.
-    pub(crate) async fn matches(
+    /// Whether the password is the one of `hash`. Takes as long when there is no hash.
+    pub(crate) async fn check(
         &self,
         password: &[u8],
         hash: Option<String>,
-    ) -> Result<bool, Error> {
+    ) -> Result<Checked, Error> {
         let password = password.to_vec();
-        let known = hash.is_some();
-        let matched = self
-            .off_thread(move |memory| {
-                verify(&password, hash.as_deref().unwrap_or(&NOBODYS_HASH), memory)
-            })
-            .await?;
-        match matched {
-            Ok(matched) => Ok(known && matched),
-            Err(error) => {
-                Err(Error::Internal(format!("a stored password hash is broken: {error}")))
-            }
-        }
+        let salt = self.ambient.random();
+        self.off_thread(move |memory| check(&password, hash.as_deref(), &salt, memory)).await
     }
 
-    /// The permit goes along, so that work whose request is gone still counts until it ends.
+    /// Place and permit go along, so that work whose request is gone still counts until it ends.
     async fn off_thread<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T, Error> {
+        let place = self.places.clone().try_acquire_owned().map_err(|_| Error::Busy)?;
         let permit = self.permits.clone().acquire_owned().await;
         let permit = permit.expect("the semaphore is never closed");
         let idle = self.idle.clone();
         spawn_blocking(move || {
-            let _permit = permit;
+            let _held = (place, permit);
             let lend = || idle.lock().unwrap_or_else(PoisonError::into_inner);
             let memory = lend().pop();
-            let mut memory = memory.unwrap_or_else(|| vec![Block::default(); MEMORY_KIB as usize]);
+            let mut memory = memory.unwrap_or_else(Memory::new);
             let done = work(&mut memory);
             lend().push(memory);
             done
@@ -95,39 +110,107 @@ impl Passwords {
     }
 }
 
+impl Memory {
+    fn new() -> Self {
+        Self {
+            blocks: vec![Block::default(); MEMORY_KIB as usize],
+            #[cfg(test)]
+            work: 0,
+        }
+    }
+}
+
+/// A hash out of the table that may be computed: it asks for no more than ours do.
+struct Stored {
+    params: Params,
+    salt: Salt,
+    expected: Output,
+}
+
+impl Stored {
+    fn read(text: &str) -> password_hash::Result<Self> {
+        let hash = PasswordHash::new(text)?;
+        let params = Params::try_from(&hash)?;
+        if hash.algorithm != ARGON2ID_IDENT {
+            return Err(password_hash::Error::Algorithm);
+        }
+        if hash.version != Some(Version::V0x13.into()) {
+            return Err(password_hash::Error::Version);
+        }
+        let too_much =
+            params.m_cost() > MEMORY_KIB || params.t_cost() > PASSES || params.p_cost() > LANES;
+        if too_much {
+            return Err(password_hash::Error::ParamsInvalid);
+        }
+        let salt = hash.salt.ok_or(password_hash::Error::SaltInvalid)?;
+        let expected = hash.hash.ok_or(password_hash::Error::OutputSize)?;
+        Ok(Self { params, salt, expected })
+    }
+
+    /// Compared with when there is no other, so that the answer takes as long. Nobody's password.
+    fn nobodys() -> Self {
+        let salt = Salt::new(b"nobody's salt 16").expect("16 bytes are a salt");
+        let expected = Output::new(&[0; 32]).expect("32 bytes are an output");
+        Self { params: params(), salt, expected }
+    }
+
+    fn is_of(&self, password: &[u8], memory: &mut Memory) -> password_hash::Result<bool> {
+        // Outputs compare in constant time.
+        Ok(output(self.params.clone(), password, &self.salt, memory)? == self.expected)
+    }
+
+    fn is_weak(&self) -> bool {
+        self.params.m_cost() < MEMORY_KIB
+            || self.params.t_cost() < PASSES
+            || self.salt.len() < Salt::RECOMMENDED_LENGTH
+            || self.expected.len() < Params::DEFAULT_OUTPUT_LEN
+    }
+
+    /// What this hash takes less than one of today's, where that is anything.
+    fn saving(&self) -> Option<Params> {
+        let saved = MEMORY_KIB * PASSES - self.params.m_cost() * self.params.t_cost();
+        Params::new(saved / PASSES, PASSES, LANES, None).ok()
+    }
+}
+
+/// Takes the work of one of today's hashes whatever it compares with, unless the password is right:
+/// how long it takes shall not tell whether there is an account.
+fn check(password: &[u8], stored: Option<&str>, salt: &[u8; 16], memory: &mut Memory) -> Checked {
+    let Some(stored) = stored else {
+        let _ = Stored::nobodys().is_of(password, memory);
+        return Checked::Wrong;
+    };
+    let compared =
+        Stored::read(stored).and_then(|stored| Ok((stored.is_of(password, memory)?, stored)));
+    match compared {
+        Ok((true, stored)) if stored.is_weak() => {
+            hash(password, salt, memory).map_or(Checked::Right, Checked::RightAndRehashed)
+        }
+        Ok((true, _)) => Checked::Right,
+        Ok((false, stored)) => {
+            let _ = stored.saving().map(|params| output(params, password, salt, memory));
+            Checked::Wrong
+        }
+        Err(error) => {
+            let _ = Stored::nobodys().is_of(password, memory);
+            Checked::Broken(error)
+        }
+    }
+}
+
 fn params() -> Params {
     Params::new(MEMORY_KIB, PASSES, LANES, None).expect("the parameters are good")
 }
 
-fn phc(salt: Salt, output: Output) -> PasswordHash {
-    PasswordHash {
+fn hash(password: &[u8], salt: &[u8; 16], memory: &mut Memory) -> password_hash::Result<String> {
+    let hash = PasswordHash {
         algorithm: ARGON2ID_IDENT,
         version: Some(Version::V0x13.into()),
-        params: ParamsString::try_from(&params()).expect("the parameters are good"),
-        salt: Some(salt),
-        hash: Some(output),
-    }
-}
-
-fn hash(password: &[u8], salt: &[u8], memory: &mut Memory) -> password_hash::Result<String> {
-    let output = output(params(), password, salt, memory)?;
-    Ok(phc(Salt::new(salt)?, output).to_string())
-}
-
-/// Refuses a stored hash that asks for more than ours do before it is given the memory.
-fn verify(password: &[u8], hash: &str, memory: &mut Memory) -> password_hash::Result<bool> {
-    let hash = PasswordHash::new(hash)?;
-    let params = Params::try_from(&hash)?;
-    let ours = hash.algorithm == ARGON2ID_IDENT && hash.version == Some(Version::V0x13.into());
-    if !ours || params.m_cost() > MEMORY_KIB || params.t_cost() > PASSES || params.p_cost() > LANES
-    {
-        return Err(password_hash::Error::ParamsInvalid);
-    }
-    let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else {
-        return Err(password_hash::Error::PasswordInvalid);
+        params: ParamsString::try_from(&params())?,
+        salt: Some(Salt::new(salt)?),
+        hash: Some(output(params(), password, salt, memory)?),
     };
-    // Outputs compare in constant time.
-    Ok(output(params, password, salt, memory)? == *expected)
+    Ok(hash.to_string())
 }
 
 fn output(
@@ -139,7 +222,18 @@ fn output(
     let mut bytes = [0; Params::DEFAULT_OUTPUT_LEN];
     let length = params.output_len().unwrap_or(bytes.len());
     let bytes = bytes.get_mut(..length).ok_or(password_hash::Error::OutputSize)?;
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into_with_memory(password, salt, bytes, memory)?;
+    #[cfg(test)]
+    {
+        memory.work += params.m_cost() * params.t_cost();
+    }
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into_with_memory(
+        password,
+        salt,
+        bytes,
+        &mut memory.blocks,
+    )?;
     Ok(Output::new(bytes)?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,7 @@ mod local_dev;
 mod models;
 mod notes;
 mod parity;
+mod passwords;
 mod secrets;
 mod sessions;
 mod spec;
