@@ -1,6 +1,6 @@
 use std::fmt;
 
-use auth::{PublicKey, SigningKey};
+use auth::{Limits, LimitsError, PublicKey, SigningKey};
 use http::HeaderValue;
 use models::{
     platform::config::Config,
@@ -60,6 +60,7 @@ impl Settings {
             environment.signing_key(),
         );
         auth.public_keys = environment.public_keys();
+        auth.limits = environment.limits();
         let settings = Self {
             auth,
             store: Connection {
@@ -154,6 +155,15 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         PublicKey::all_from_pem(&pem.replace("\\n", "\n")).unwrap_or_else(|error| {
             self.problems.push(format!("{name} {error}"));
             Vec::new()
+        })
+    }
+
+    fn limits(&mut self) -> Limits {
+        let name = "LANDLINE_LIMITS";
+        let Some(text) = self.optional(name) else { return Limits::default() };
+        text.parse().unwrap_or_else(|error: LimitsError| {
+            self.problems.extend(error.0.iter().map(|why| format!("{name}: {why}")));
+            Limits::default()
         })
     }
 
@@ -301,12 +311,14 @@ mSKTUgi7BNByb4wDh+hRXhQ9qZlezOKC5JQd85Q8eV+iFmEE/vvsMAQk0Q==
             ("LANDLINE_APPS", r#"{"ios":{"minimumVersion":"2.3","storeUrl":"https://a.b/c"}}"#),
             ("LANDLINE_FLAGS", r#"{"a":{},"b":{"platforms":["web"],"percentage":25}}"#),
             ("LANDLINE_PUBLIC_KEYS", PUBLIC_KEYS),
+            ("LANDLINE_LIMITS", r#"{"signIn":{"perNetwork":500}}"#),
         ];
         assert_eq!(told(&variables), "");
 
         variables[7].1 = "https://app.example.com/, *";
         variables[8].1 = "api/";
         variables[9].1 = "api=loud";
+        variables[10].1 = r#"{"signIn":{"perNetwork":0},"refresh":1}"#;
         variables[0].1 = "api.example.com";
         variables[1].1 = "  ";
         variables[2].1 = "not a key";
@@ -320,6 +332,8 @@ mSKTUgi7BNByb4wDh+hRXhQ9qZlezOKC5JQd85Q8eV+iFmEE/vvsMAQk0Q==
         assert_eq!(told.matches("LANDLINE_CORS_ORIGINS lists something").count(), 2, "{told}");
         assert!(told.contains("LANDLINE_BASE_PATH is not a path such as /api"), "{told}");
         assert!(told.contains("LANDLINE_LOG is not a filter"), "{told}");
+        assert!(told.contains("LANDLINE_LIMITS: signIn.perNetwork is not a whole"), "{told}");
+        assert!(told.contains("LANDLINE_LIMITS: refresh is not an object"), "{told}");
         assert!(!told.contains("not a key"), "{told}");
     }
 

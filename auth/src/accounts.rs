@@ -1,9 +1,9 @@
 use models::platform::{
-    account::{Account, CreateAccount},
+    account::{Account, CreateAccount, comparable},
     session::{CreateSession, Session},
 };
 
-use crate::{Auth, Error, Origin, Tokens, tokens::Grant};
+use crate::{Auth, Error, Origin, Tokens, limiter::Act, tokens::Grant};
 
 /// Somebody is signed in.
 pub struct SignIn {
@@ -18,7 +18,7 @@ pub struct SignIn {
 impl Auth {
     /// Make an account and sign its first device in, in one transaction.
     pub async fn register(&self, request: CreateAccount, from: Origin) -> Result<SignIn, Error> {
-        let _ = from;
+        self.0.limiter.attempt(Act::Registration, &comparable(&request.email), from).await?;
         let CreateAccount { email, password, display_name, device_name } = request;
         let password_hash = self.0.passwords.hash(password.as_bytes()).await?;
         let now = self.0.ambient.now();
@@ -37,7 +37,7 @@ impl Auth {
 
     /// Sign a device in. An unknown address and a wrong password answer alike, in time too.
     pub async fn sign_in(&self, request: CreateSession, from: Origin) -> Result<SignIn, Error> {
-        let _ = from;
+        self.0.limiter.attempt(Act::SignIn, &comparable(&request.email), from).await?;
         let CreateSession { email, password, device_name } = request;
         let account = self.0.accounts.find_by_email(&email).await?;
         let account = self.authenticate(account, password.as_bytes()).await?;

@@ -13,6 +13,8 @@ mod example_keys;
 mod jwt;
 mod key_error;
 mod keys;
+mod limiter;
+mod limits;
 mod mint;
 mod passwords;
 mod public_key;
@@ -28,6 +30,7 @@ pub use caller::Caller;
 pub use error::{Error, TokenError};
 pub use key_error::KeyError;
 pub use keys::SigningKey;
+pub use limits::{Limits, LimitsError};
 pub use mint::mint;
 pub use public_key::PublicKey;
 pub use signing_source::SigningSource;
@@ -57,6 +60,8 @@ pub struct Settings {
     /// Keys whose tokens are accepted, and which are published, beside the one that signs: the
     /// next one and the one before, while one takes over from the other.
     pub public_keys: Vec<PublicKey>,
+    /// How often somebody may try.
+    pub limits: Limits,
 }
 
 impl Settings {
@@ -71,6 +76,7 @@ impl Settings {
             audience: audience.into(),
             signing: signing.into(),
             public_keys: Vec::new(),
+            limits: Limits::default(),
         }
     }
 }
@@ -92,6 +98,7 @@ struct Inner {
     accounts: Accounts,
     store: Store,
     passwords: passwords::Passwords,
+    limiter: limiter::Limiter,
     tokens: tokens::Issuer,
     ambient: Ambient,
 }
@@ -103,6 +110,7 @@ impl Auth {
             accounts: Accounts::new(store.clone()),
             store: store.clone(),
             passwords: passwords::Passwords::new(store.ambient().clone()),
+            limiter: limiter::Limiter::new(settings.limits.clone(), store),
             tokens: tokens::Issuer::new(&settings, store.ambient().clone()),
             ambient: store.ambient().clone(),
         }))

@@ -9,6 +9,7 @@ use models::{
 
 use crate::{
     Auth, Error, Origin, SignIn,
+    limiter::Act,
     refresh::{RefreshToken, Standing},
     tokens::Grant,
 };
@@ -24,13 +25,21 @@ impl Auth {
     /// same token and gets the same successor, until that successor has been used. An older
     /// token ends the session: two parties hold tokens of it.
     pub async fn refresh(&self, request: RefreshSession, from: Origin) -> Result<SignIn, Error> {
-        let _ = from;
+        self.0.limiter.attempt_from_network(Act::Refresh, from).await?;
         let presented = RefreshToken::decode(&request.refresh_token).ok_or(Error::SessionEnded)?;
         let sessions = self.sessions(presented.account);
+        let mut counted = false;
         loop {
             let session = sessions.get(presented.session).await?;
             let mut session = session.ok_or(Error::SessionEnded)?;
-            match presented.standing(&session) {
+            let standing = presented.standing(&session);
+            // Only who has a token counts for the account: anybody can make one up.
+            if !counted && matches!(standing, Standing::Newest | Standing::Previous) {
+                let account = presented.account.to_string();
+                self.0.limiter.attempt_at_account(Act::Refresh, &account).await?;
+                counted = true;
+            }
+            match standing {
                 Standing::Newest => {
                     let next = presented.successor(&session.salt);
                     let now = self.0.ambient.now();

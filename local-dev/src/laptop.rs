@@ -1,9 +1,9 @@
 //! The app on an embedded store: what the server serves and what `seed` fills.
 
-use std::time::Duration;
+use std::{env, time::Duration};
 
 use api::{App, Settings, Web};
-use auth::SigningKey;
+use auth::{Limits, LimitsError, SigningKey};
 use models::{
     Ambient,
     platform::config::Config,
@@ -44,6 +44,9 @@ pub enum LaptopError {
     /// The table could not be made.
     #[error("cannot create the table in the embedded store: {0}")]
     Table(String),
+    /// How often somebody may try.
+    #[error("LANDLINE_LIMITS: {0}")]
+    Limits(#[from] LimitsError),
 }
 
 impl Laptop {
@@ -68,7 +71,7 @@ impl Laptop {
             data.announce(store.endpoint())?;
         }
         let settings = Settings {
-            auth: auth_settings(signing_key),
+            auth: auth::Settings { limits: limits()?, ..auth_settings(signing_key) },
             store: connection,
             web: Web::default(),
             config,
@@ -87,6 +90,12 @@ impl Laptop {
 /// Who issues tokens here.
 pub(crate) fn auth_settings(signing_key: SigningKey) -> auth::Settings {
     auth::Settings::new(ISSUER, AUDIENCE, signing_key)
+}
+
+/// The same as in the cloud, and by the same variable others: suites that sign in all day need it.
+fn limits() -> Result<Limits, LimitsError> {
+    let said = env::var("LANDLINE_LIMITS").unwrap_or_default();
+    if said.trim().is_empty() { Ok(Limits::default()) } else { said.parse() }
 }
 
 /// How to reach an embedded store.

@@ -1,4 +1,9 @@
-use std::{fmt, future::IntoFuture, pin::Pin};
+use std::{
+    fmt,
+    future::IntoFuture,
+    net::{IpAddr, Ipv4Addr},
+    pin::Pin,
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde_json::{Value, json};
@@ -10,6 +15,7 @@ use crate::{Answer, Door, scan, spec, watch};
 pub struct Client {
     door: Door,
     token: Option<String>,
+    address: IpAddr,
     /// What registering or signing in was answered with; null for nobody.
     pub signed_in: Value,
 }
@@ -17,7 +23,8 @@ pub struct Client {
 impl Client {
     /// Nobody in particular, at this door.
     pub fn new(door: Door) -> Self {
-        Self { door, token: None, signed_in: Value::Null }
+        let address = Ipv4Addr::new(192, 0, 2, 7).into();
+        Self { door, token: None, address, signed_in: Value::Null }
     }
 
     /// The same caller with this access token.
@@ -32,12 +39,22 @@ impl Client {
         Self { door, ..self.clone() }
     }
 
+    /// The same caller from another network than `192.0.2.7`. Where a server of its own listens, it
+    /// sees loopback all the same.
+    ///
+    /// # Panics
+    /// When it is no address.
+    #[must_use]
+    pub fn at_address(&self, address: &str) -> Self {
+        Self { address: address.parse().expect("an address"), ..self.clone() }
+    }
+
     /// Whoever the body of a registration, a sign-in or a refresh says.
     #[must_use]
     pub fn as_signed_in(&self, signed_in: Value) -> Self {
         let token = signed_in["tokens"]["accessToken"].as_str().map(str::to_owned);
         assert!(token.is_some(), "nobody is signed in by {signed_in}");
-        Self { token, signed_in, door: self.door.clone() }
+        Self { token, signed_in, ..self.clone() }
     }
 
     /// Register a person through the front door, and be them.
@@ -66,10 +83,10 @@ impl Client {
         self.as_signed_in(answer.json())
     }
 
-    /// Nobody, at the same door.
+    /// Nobody, at the same door and address.
     #[must_use]
     pub fn anonymous(&self) -> Self {
-        Self::new(self.door.clone())
+        Self { address: self.address, ..Self::new(self.door.clone()) }
     }
 
     /// The access token.
@@ -114,8 +131,8 @@ impl Client {
         headers.insert(header::HOST, HeaderValue::from_static("localhost"));
         headers.insert("x-request-id", HeaderValue::from_static("test"));
         let path = path.as_ref().to_owned();
-        let (door, body) = (self.door.clone(), Vec::new());
-        let request = Request { door, method, path, headers, body, specified: true };
+        let (door, address, body) = (self.door.clone(), self.address, Vec::new());
+        let request = Request { door, address, method, path, headers, body, specified: true };
         match &self.token {
             Some(token) => request.header("authorization", format!("Bearer {token}")),
             None => request,
@@ -131,6 +148,7 @@ const PASSWORD: &str = "correct horse battery staple";
 #[derive(Clone)]
 pub struct Request {
     pub(crate) door: Door,
+    pub(crate) address: IpAddr,
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,

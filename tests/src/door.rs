@@ -32,7 +32,7 @@ impl Door {
                 whole(response).await
             }
             Self::InProcess(gateway) => {
-                let peer = SocketAddr::from(([192, 0, 2, 7], 50_000));
+                let peer = SocketAddr::from((request.address, 50_000));
                 whole(gateway.forward(request.to_http(), peer).await).await
             }
             Self::Http(address) => over_tcp(*address, request).await.ok(),

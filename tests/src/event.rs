@@ -13,6 +13,8 @@ pub fn of(request: &Request) -> Value {
     let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
     let path = percent_decode_str(path).decode_utf8_lossy().into_owned();
     let mut event = http_api(request.method.as_str(), &path, query);
+    event["headers"]["x-forwarded-for"] = json!(request.address.to_string());
+    event["requestContext"]["http"]["sourceIp"] = json!(request.address.to_string());
     for name in request.headers.keys() {
         let values: Vec<_> = request.headers.get_all(name).iter().collect();
         let values: Vec<_> =

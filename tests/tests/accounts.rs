@@ -92,21 +92,30 @@ mod create_account {
         answer.expect_problem(401, "credentials_invalid");
     }
 
+    /// From a network each. Of those whom the limit lets through, thirty, all find a place to be
+    /// hashed.
     #[tokio::test]
     async fn gives_an_address_to_exactly_one_of_fifty_who_ask_at_once() {
         let world = World::new().await;
 
         let answers = join_all((0..50).map(|number| {
             let body = registration("displayName", &json!(format!("Number {number}")));
-            world.anonymous().post("/v1/accounts").json(body).into_future()
+            let client = world.anonymous().at_address(&format!("198.51.100.{number}"));
+            client.post("/v1/accounts").json(body).into_future()
         }))
         .await;
 
         let (won, lost): (Vec<_>, Vec<_>) =
             answers.into_iter().partition(|answer| answer.status == 201);
         assert_eq!(won.len(), 1);
-        for answer in lost {
+        let (late, many): (Vec<_>, Vec<_>) =
+            lost.into_iter().partition(|answer| answer.status == 409);
+        assert_eq!((late.len(), many.len()), (29, 20));
+        for answer in late {
             answer.expect_problem(409, "email_taken");
+        }
+        for answer in many {
+            answer.expect_problem(429, "too_many_requests");
         }
         let winner = world.anonymous().as_signed_in(won[0].json());
         assert_eq!(winner.get("/v1/account").await.expect(200).json(), won[0].json()["account"]);

@@ -276,6 +276,16 @@ mod a_refusal {
     use super::*;
 
     #[tokio::test]
+    async fn names_limits_that_are_none() {
+        let limits = r#"{ "signIn": { "perNetwork": 0 } }"#;
+
+        let arguments = ["--ephemeral", "--port", "0"];
+        let outcome = run("local-dev", arguments, &[("LANDLINE_LIMITS", limits)]).await;
+
+        assert_refused(&outcome, "LANDLINE_LIMITS: signIn.perNetwork is not a whole number");
+    }
+
+    #[tokio::test]
     async fn names_a_port_that_is_taken() {
         let place = Place::new();
         let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();

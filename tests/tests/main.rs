@@ -13,6 +13,7 @@ mod health;
 mod idempotency;
 mod keys;
 mod lambda;
+mod limits;
 mod local_dev;
 mod models;
 mod notes;

@@ -18,6 +18,11 @@ async fn maya(world: &World, faults: &Faults) -> Client {
     maya
 }
 
+/// The calls but for those that count attempts; `the_calls` has those too.
+fn calls(faults: &Faults) -> Vec<String> {
+    faults.calls().into_iter().filter(|call| call != "UpdateItem").collect()
+}
+
 async fn sign_in(world: &World, email: &str, password: &str) -> Answer {
     let body = json!({ "email": email, "password": password });
     world.anonymous().post("/v1/sessions").json(body).await
@@ -53,7 +58,7 @@ mod an_answer_that_is_lost {
 
         sign_maya_in(&world).await.expect(201);
 
-        assert_eq!(faults.calls(), ["GetItem", "GetItem", "PutItem", "PutItem"]);
+        assert_eq!(calls(&faults), ["GetItem", "GetItem", "PutItem", "PutItem"]);
         assert_eq!(sessions(&maya).await, 2);
     }
 
@@ -86,7 +91,7 @@ mod an_answer_that_is_lost {
 
         maya.delete(&tablet).await.expect(204);
 
-        assert_eq!(faults.calls(), ["TransactWriteItems", "TransactWriteItems"]);
+        assert_eq!(calls(&faults), ["TransactWriteItems", "TransactWriteItems"]);
         assert_eq!(sessions(&maya).await, 1);
         maya.delete(&tablet).await.expect_problem(404, "not_found");
     }
@@ -99,7 +104,7 @@ mod an_answer_that_is_lost {
 
         let maya = world.maya().await;
 
-        assert_eq!(faults.calls(), ["TransactWriteItems", "TransactWriteItems"]);
+        assert_eq!(calls(&faults), ["TransactWriteItems", "TransactWriteItems"]);
         let account = maya.get("/v1/account").await.expect(200).json();
         assert_eq!(account, maya.signed_in["account"]);
         assert_eq!(sessions(&maya).await, 1);
@@ -114,7 +119,7 @@ mod an_answer_that_is_lost {
 
         let next = maya.refreshed().await;
 
-        assert_eq!(faults.calls(), ["GetItem", "PutItem", "PutItem", "GetItem"]);
+        assert_eq!(calls(&faults), ["GetItem", "PutItem", "PutItem", "GetItem"]);
         let again = maya.refreshed().await;
         assert_eq!(again.refresh_token(), next.refresh_token());
         next.refreshed().await.get("/v1/account").await.expect(200);
@@ -149,7 +154,7 @@ mod a_write_that_meets_a_transaction {
 
         sign_maya_in(&world).await.expect(201);
 
-        assert_eq!(faults.calls(), ["GetItem", "GetItem", "PutItem", "PutItem", "PutItem"]);
+        assert_eq!(calls(&faults), ["GetItem", "GetItem", "PutItem", "PutItem", "PutItem"]);
         assert_eq!(sessions(&maya).await, 2);
     }
 
@@ -162,7 +167,7 @@ mod a_write_that_meets_a_transaction {
 
         let maya = world.maya().await;
 
-        assert_eq!(faults.calls(), ["TransactWriteItems"; 3]);
+        assert_eq!(calls(&faults), ["TransactWriteItems"; 3]);
         assert_eq!(sessions(&maya).await, 1);
     }
 
@@ -332,7 +337,7 @@ mod an_answer_that_is_cut {
             let answer = sign_maya_in(&world).await;
 
             expect_unavailable(&answer, "cut");
-            assert_eq!(faults.calls().len(), reads_before + times, "{fault:?}");
+            assert_eq!(calls(&faults).len(), reads_before + times, "{fault:?}");
             let log = log.text();
             assert!(log.contains("the table did not answer"), "{log}");
             for secret in &secrets {
@@ -402,6 +407,7 @@ mod the_calls {
         let refresh = json!({ "refreshToken": maya.refresh_token() });
         let register =
             json!({ "email": "omar@example.com", "password": "8 letters", "displayName": "Omar" });
+        let sign_in = json!({ "email": "omar@example.com", "password": "8 letters" });
         let transaction = &["TransactWriteItems"][..];
 
         for (request, calls) in [
@@ -412,11 +418,22 @@ mod the_calls {
             (maya.patch("/v1/account").json(json!({})), &["GetItem", "PutItem"]),
             (maya.get("/v1/sessions"), &["Query"]),
             (maya.get("/v1/sessions?limit=1"), &["Query"]),
+            (
+                maya.post("/v1/sessions/refresh").json(refresh.clone()),
+                &["UpdateItem", "GetItem", "UpdateItem", "PutItem", "GetItem"],
+            ),
             (maya.delete(&tablet), transaction),
             (maya.delete("/v1/sessions/current"), transaction),
             (maya.delete("/v1/sessions/current"), transaction),
-            (maya.post("/v1/sessions/refresh").json(refresh), &["GetItem"]),
-            (maya.post("/v1/accounts").json(register), transaction),
+            (maya.post("/v1/sessions/refresh").json(refresh), &["UpdateItem", "GetItem"]),
+            (
+                maya.post("/v1/accounts").json(register),
+                &["UpdateItem", "UpdateItem", "UpdateItem", "TransactWriteItems"],
+            ),
+            (
+                maya.post("/v1/sessions").json(sign_in),
+                &["UpdateItem", "UpdateItem", "UpdateItem", "GetItem", "GetItem", "PutItem"],
+            ),
         ] {
             let named = request.to_string();
 
@@ -438,7 +455,8 @@ mod the_calls {
                 .await
                 .expect_problem(401, "credentials_invalid");
 
-            assert_eq!(faults.calls(), ["GetItem", "GetItem"], "{email}");
+            let expected = ["UpdateItem", "UpdateItem", "UpdateItem", "GetItem", "GetItem"];
+            assert_eq!(faults.calls(), expected, "{email}");
         }
     }
 }

@@ -23,6 +23,7 @@ pub fn module() -> Module {
 /// Register a person and sign the device in.
 #[utoipa::path(post, path = "/v1/accounts", responses(
     (status = 409, description = "`email_taken`: another account has the address."),
+    (status = 429, description = "`too_many_requests`: asked too often; try again after `Retry-After` seconds."),
 ))]
 pub async fn create_account(
     State(auth): State<Auth>,

@@ -23,6 +23,7 @@ pub fn module() -> Module {
 /// Sign in with address and password.
 #[utoipa::path(post, path = "/v1/sessions", responses(
     (status = 401, description = "`credentials_invalid`: no account has this address and password."),
+    (status = 429, description = "`too_many_requests`: asked too often; try again after `Retry-After` seconds."),
 ))]
 pub async fn create_session(
     State(auth): State<Auth>,
@@ -39,6 +40,7 @@ pub async fn create_session(
 /// until that one has been used. An older token ends the session.
 #[utoipa::path(post, path = "/v1/sessions/refresh", responses(
     (status = 401, description = "`session_revoked`: the session has ended; sign in again."),
+    (status = 429, description = "`too_many_requests`: asked too often; try again after `Retry-After` seconds."),
 ))]
 pub async fn refresh_session(
     State(auth): State<Auth>,
