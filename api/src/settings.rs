@@ -12,6 +12,8 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::http::{json::check_syntax, violations::of_decoding};
 
+mod sessions;
+
 /// Everything that differs between one deployment and another.
 #[derive(Clone)]
 pub struct Settings {
@@ -54,15 +56,8 @@ impl Settings {
     /// All problems at once, by the names of the variables, without their values.
     pub fn from_env(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let mut environment = Environment { variable, problems: Vec::new() };
-        let mut auth = auth::Settings::new(
-            environment.issuer(),
-            environment.required("LANDLINE_AUDIENCE", "the name of this API"),
-            environment.signing_key(),
-        );
-        auth.public_keys = environment.public_keys();
-        auth.limits = environment.limits();
         let settings = Self {
-            auth,
+            auth: environment.auth(),
             store: Connection {
                 table: environment.required("LANDLINE_TABLE", "the name of the DynamoDB table"),
                 region: environment.required("AWS_REGION", "the region of the table"),
@@ -125,6 +120,19 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
             self.problems.push(format!("{name} is not set: {what}"));
             String::new()
         })
+    }
+
+    fn auth(&mut self) -> auth::Settings {
+        let mut settings = auth::Settings::new(
+            self.issuer(),
+            self.required("LANDLINE_AUDIENCE", "the name of this API"),
+            self.signing_key(),
+        );
+        settings.public_keys = self.public_keys();
+        settings.limits = self.limits();
+        settings.sessions = self.sessions();
+        settings.roles = self.roles(settings.roles);
+        settings
     }
 
     fn issuer(&mut self) -> String {

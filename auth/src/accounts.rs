@@ -1,9 +1,9 @@
 use models::platform::{
-    account::{Account, CreateAccount, comparable},
+    account::{Account, ChangePassword, CreateAccount, comparable},
     session::{CreateSession, Session},
 };
 
-use crate::{Auth, Error, Origin, Tokens, limiter::Act, tokens::Grant};
+use crate::{Auth, Caller, Error, Origin, Tokens, limiter::Act};
 
 /// Somebody is signed in.
 pub struct SignIn {
@@ -22,29 +22,78 @@ impl Auth {
         let CreateAccount { email, password, display_name, device_name } = request;
         let password_hash = self.0.passwords.hash(password.as_bytes()).await?;
         let now = self.0.ambient.now();
-        let id = self.0.ambient.new_id();
-        let (created_at, updated_at) = (now, now);
-        let mut account =
-            Account { id, email, display_name, password_hash, created_at, updated_at, version: 1 };
-        let (mut session, refresh) = self.new_session(id, device_name);
-        let grant = Grant { session: &session, scope: None, roles: &[] };
-        let tokens = self.0.tokens.issue(grant, refresh.encode()).await?;
+        let mut account = Account {
+            id: self.0.ambient.new_id(),
+            email,
+            display_name,
+            password_hash,
+            session_epoch: 0,
+            roles: Vec::new(),
+            suspended_at: None,
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        };
+        let (mut session, refresh) = self.new_session(&account, device_name, from);
+        let tokens = self.0.tokens.issue(&account, &session, refresh.encode()).await?;
         if !self.0.accounts.register(&mut account, &mut session).await? {
             return Err(Error::EmailTaken);
         }
         Ok(SignIn { account, session, tokens })
     }
 
-    /// Sign a device in. An unknown address and a wrong password answer alike, in time too.
+    /// Sign a device in. An unknown address and a wrong password answer alike, in time too; that
+    /// an account is suspended is told to those who know its password.
     pub async fn sign_in(&self, request: CreateSession, from: Origin) -> Result<SignIn, Error> {
         self.0.limiter.attempt(Act::SignIn, &comparable(&request.email), from).await?;
         let CreateSession { email, password, device_name } = request;
         let account = self.0.accounts.find_by_email(&email).await?;
         let account = self.authenticate(account, password.as_bytes()).await?;
-        let (mut session, refresh) = self.new_session(account.id, device_name);
-        let grant = Grant { session: &session, scope: None, roles: &[] };
-        let tokens = self.0.tokens.issue(grant, refresh.encode()).await?;
+        self.start_session(account, device_name, from).await
+    }
+
+    /// Sign a device in to the account, unless it is suspended.
+    pub(crate) async fn start_session(
+        &self,
+        account: Account,
+        device_name: Option<String>,
+        from: Origin,
+    ) -> Result<SignIn, Error> {
+        if account.suspended_at.is_some() {
+            return Err(Error::Suspended);
+        }
+        let (mut session, refresh) = self.new_session(&account, device_name, from);
+        let tokens = self.0.tokens.issue(&account, &session, refresh.encode()).await?;
         self.sessions(account.id).keep(&mut session).await?;
         Ok(SignIn { account, session, tokens })
+    }
+
+    /// Give the caller's account another password, and end every other session with the same
+    /// write: whoever signed in with the old password is out.
+    pub async fn change_password(
+        &self,
+        caller: &Caller,
+        request: ChangePassword,
+        from: Origin,
+    ) -> Result<(), Error> {
+        self.0.limiter.attempt(Act::PasswordChange, &caller.account.to_string(), from).await?;
+        let ChangePassword { current_password, new_password } = request;
+        let (account, _) = self.account_and_session(caller).await?;
+        let account = self.authenticate(Some(account), current_password.as_bytes()).await?;
+        let known = account.password_hash;
+        let new_hash = self.0.passwords.hash(new_password.as_bytes()).await?;
+        loop {
+            let (mut account, mut session) = self.account_and_session(caller).await?;
+            // Another change came between: what was compared is not the password any more.
+            if account.password_hash != known {
+                return Err(Error::WrongCredentials);
+            }
+            account.password_hash.clone_from(&new_hash);
+            account.updated_at = self.0.ambient.now();
+            if self.0.accounts.end_sessions(&mut account, session.as_mut()).await? {
+                tracing::info!(account = %account.id, "the password was changed");
+                return Ok(());
+            }
+        }
     }
 }

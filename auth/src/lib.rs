@@ -19,6 +19,7 @@ mod mint;
 mod passwords;
 mod public_key;
 mod refresh;
+mod roles;
 mod sessions;
 mod signing_source;
 mod tokens;
@@ -33,6 +34,8 @@ pub use keys::SigningKey;
 pub use limits::{Limits, LimitsError};
 pub use mint::mint;
 pub use public_key::PublicKey;
+pub use roles::{Roles, is_scope};
+pub use sessions::SessionRules;
 pub use signing_source::SigningSource;
 pub use tokens::Tokens;
 
@@ -62,6 +65,10 @@ pub struct Settings {
     pub public_keys: Vec<PublicKey>,
     /// How often somebody may try.
     pub limits: Limits,
+    /// How long sessions last.
+    pub sessions: SessionRules,
+    /// Which scopes a role gives. Unless said otherwise `admin` gives the scope `admin`.
+    pub roles: Roles,
 }
 
 impl Settings {
@@ -77,6 +84,8 @@ impl Settings {
             signing: signing.into(),
             public_keys: Vec::new(),
             limits: Limits::default(),
+            sessions: SessionRules::default(),
+            roles: roles::default_roles(),
         }
     }
 }
@@ -99,6 +108,7 @@ struct Inner {
     store: Store,
     passwords: passwords::Passwords,
     limiter: limiter::Limiter,
+    rules: SessionRules,
     tokens: tokens::Issuer,
     ambient: Ambient,
 }
@@ -111,6 +121,7 @@ impl Auth {
             store: store.clone(),
             passwords: passwords::Passwords::new(store.ambient().clone()),
             limiter: limiter::Limiter::new(settings.limits.clone(), store),
+            rules: settings.sessions,
             tokens: tokens::Issuer::new(&settings, store.ambient().clone()),
             ambient: store.ambient().clone(),
         }))

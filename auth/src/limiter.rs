@@ -12,7 +12,6 @@ use crate::{Error, Limits, Origin, limits::Limit};
 pub(crate) enum Act {
     SignIn,
     Registration,
-    #[expect(dead_code, reason = "for the change of a password")]
     PasswordChange,
     Refresh,
 }

@@ -1,6 +1,6 @@
 use models::store::Store;
 
-use crate::{Auth, Error, Settings, SignIn, tokens::Grant};
+use crate::{Auth, Error, Origin, Settings, SignIn};
 
 /// Sign somebody in without their password: a session like any other, and its tokens. `None` when
 /// nobody has this address.
@@ -18,12 +18,6 @@ pub async fn mint(
 ) -> Result<Option<SignIn>, Error> {
     let auth = Auth::new(settings, store);
     let Some(account) = auth.0.accounts.find_by_email(email).await? else { return Ok(None) };
-    let (mut session, refresh) = auth.new_session(account.id, Some(device_name.to_owned()));
-    let tokens = auth
-        .0
-        .tokens
-        .issue(Grant { session: &session, scope: None, roles: &[] }, refresh.encode())
-        .await?;
-    auth.sessions(account.id).keep(&mut session).await?;
-    Ok(Some(SignIn { account, session, tokens }))
+    let device_name = Some(device_name.to_owned());
+    auth.start_session(account, device_name, Origin::default()).await.map(Some)
 }

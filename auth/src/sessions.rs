@@ -2,60 +2,113 @@ use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use models::{
-    Id, Timestamp,
-    platform::session::{RefreshSession, Session},
+    Timestamp,
+    platform::{
+        account::Account,
+        session::{RefreshSession, Session},
+    },
     store::Precondition,
 };
 
 use crate::{
-    Auth, Error, Origin, SignIn,
+    Auth, Caller, Error, Origin, SignIn,
     limiter::Act,
     refresh::{RefreshToken, Standing},
-    tokens::Grant,
 };
 
-/// A session that is not used for so long ends.
-const IDLE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// How long a session lasts, and how long a refresh token that was exchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionRules {
+    /// A session that is not used for so long ends.
+    pub idle: Duration,
+    /// A session ends after so long, used or not: the bound on two parties who share one.
+    pub lifetime: Duration,
+    /// For how long after its exchange a refresh token may come back for the same successor.
+    /// `None`: until the successor is used, however late a phone that lost the answer asks again.
+    pub reuse: Option<Duration>,
+}
 
-/// A session ends after so long, used or not.
-const ABSOLUTE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+impl Default for SessionRules {
+    fn default() -> Self {
+        let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
+        Self { idle: days(90), lifetime: days(365), reuse: None }
+    }
+}
+
+impl SessionRules {
+    fn end(&self, created: Timestamp, used: Timestamp) -> Timestamp {
+        used.plus(self.idle).min(created.plus(self.lifetime))
+    }
+
+    /// By the rules of today: they may have become stricter since its end was written down.
+    fn is_over(&self, session: &Session, now: Timestamp) -> bool {
+        self.end(session.created_at, session.last_used_at) <= now
+    }
+
+    /// Whether the token before the newest may still come back.
+    fn may_come_back(&self, session: &Session, now: Timestamp) -> bool {
+        self.reuse.is_none_or(|window| now < session.last_used_at.plus(window))
+    }
+}
 
 impl Auth {
     /// Exchange a refresh token for new tokens. A phone that lost the answer asks again with the
     /// same token and gets the same successor, until that successor has been used. An older
     /// token ends the session: two parties hold tokens of it.
+    ///
+    /// No token that a revocation leaves behind can be used, whatever it races with. Both epochs
+    /// only rise, and a session's rises in no other write than its account's, in one transaction.
+    ///
+    /// - A session that lags behind its account therefore lags for good, and whoever asks after
+    ///   the revocation reads an account that is ahead of it. An exchange that had read the
+    ///   account before may still be written; its session keeps its epoch, so the token that
+    ///   comes out of it is refused like those before.
+    /// - The account is read first. Were it read last, a session that the revocation spares could
+    ///   be read before it and the account after it, and would look as if it lagged.
+    /// - The exchange is written on the condition that the session is as it was read. So it
+    ///   neither takes back the epoch that a revocation gave to the session meanwhile nor brings
+    ///   back one that was signed out: it loses, and looks again.
     pub async fn refresh(&self, request: RefreshSession, from: Origin) -> Result<SignIn, Error> {
         self.0.limiter.attempt_from_network(Act::Refresh, from).await?;
         let presented = RefreshToken::decode(&request.refresh_token).ok_or(Error::SessionEnded)?;
         let sessions = self.sessions(presented.account);
         let mut counted = false;
         loop {
+            let account = self.account(presented.account).own().await?;
+            let account = account.ok_or(Error::SessionEnded)?;
             let session = sessions.get(presented.session).await?;
             let mut session = session.ok_or(Error::SessionEnded)?;
-            let standing = presented.standing(&session);
+            let now = self.0.ambient.now();
+            if session.epoch < account.session_epoch || self.0.rules.is_over(&session, now) {
+                return Err(Error::SessionEnded);
+            }
+            let standing = self.standing(&presented, &session, now);
             // Only who has a token counts for the account: anybody can make one up.
             if !counted && matches!(standing, Standing::Newest | Standing::Previous) {
-                let account = presented.account.to_string();
+                let account = account.id.to_string();
                 self.0.limiter.attempt_at_account(Act::Refresh, &account).await?;
                 counted = true;
             }
             match standing {
+                Standing::Newest | Standing::Previous if account.suspended_at.is_some() => {
+                    return Err(Error::Suspended);
+                }
                 Standing::Newest => {
                     let next = presented.successor(&session.salt);
-                    let now = self.0.ambient.now();
                     session.generation += 1;
                     session.secret_hash = next.hash();
+                    session.platform = from.platform.or(session.platform);
                     session.last_used_at = now;
-                    session.expires_at = end(session.created_at, now);
+                    session.expires_at = self.0.rules.end(session.created_at, now);
                     // Lost to a parallel exchange, the token is the previous one next time
                     // around; lost to a sign-out, the session is gone.
                     if sessions.rotate(&mut session).await? {
-                        return self.signed_in(session, &next).await;
+                        return self.issue(account, session, &next).await;
                     }
                 }
                 Standing::Previous => {
                     let next = presented.successor(&session.salt);
-                    return self.signed_in(session, &next).await;
+                    return self.issue(account, session, &next).await;
                 }
                 Standing::Older => {
                     sessions.delete(session.id, &Precondition::None).await?;
@@ -67,39 +120,75 @@ impl Auth {
         }
     }
 
-    /// A new session of the account, not yet kept, and its first refresh token.
+    fn standing(&self, token: &RefreshToken, session: &Session, now: Timestamp) -> Standing {
+        match token.standing(session) {
+            Standing::Previous if !self.0.rules.may_come_back(session, now) => Standing::Older,
+            standing => standing,
+        }
+    }
+
+    /// End every session of the caller's account but the caller's own.
+    pub async fn end_other_sessions(&self, caller: &Caller) -> Result<(), Error> {
+        loop {
+            let (mut account, mut session) = self.account_and_session(caller).await?;
+            if self.0.accounts.end_sessions(&mut account, session.as_mut()).await? {
+                tracing::info!(account = %account.id, "all other sessions were ended");
+                return Ok(());
+            }
+        }
+    }
+
+    /// The caller's account and session, as a change of both wants them: the account is read
+    /// first, as in [`refresh`](Self::refresh). An access token outlives its session by minutes;
+    /// in that time it can neither end other sessions nor come back to life with them.
+    pub(crate) async fn account_and_session(
+        &self,
+        caller: &Caller,
+    ) -> Result<(Account, Option<Session>), Error> {
+        let account = self.account(caller.account).own().await?.ok_or(Error::SessionEnded)?;
+        let Some(id) = caller.session else { return Ok((account, None)) };
+        let session = self.sessions(account.id).get(id).await?;
+        let session = session.filter(|session| session.epoch >= account.session_epoch);
+        session.map(|session| (account, Some(session))).ok_or(Error::SessionEnded)
+    }
+
+    /// A new session of the account, not yet kept, and its first refresh token. It is of the
+    /// epoch of the account as it was read: should a revocation or a change of password come
+    /// before it is kept, it is over before it is used.
     pub(crate) fn new_session(
         &self,
-        account: Id,
+        account: &Account,
         device_name: Option<String>,
+        from: Origin,
     ) -> (Session, RefreshToken) {
         let ambient = &self.0.ambient;
         let now = ambient.now();
         let id = ambient.new_id();
-        let token = RefreshToken::first(account, id, ambient.random());
+        let token = RefreshToken::first(account.id, id, ambient.random());
         let session = Session {
             id,
-            account_id: account,
+            account_id: account.id,
             device_name,
+            platform: from.platform,
+            epoch: account.session_epoch,
             generation: 0,
             secret_hash: token.hash(),
             salt: URL_SAFE_NO_PAD.encode(ambient.random::<32>()),
             created_at: now,
             last_used_at: now,
-            expires_at: end(now, now),
+            expires_at: self.0.rules.end(now, now),
             version: 1,
         };
         (session, token)
     }
 
-    async fn signed_in(&self, session: Session, refresh: &RefreshToken) -> Result<SignIn, Error> {
-        let account = self.account(session.account_id).own().await?.ok_or(Error::SessionEnded)?;
-        let grant = Grant { session: &session, scope: None, roles: &[] };
-        let tokens = self.0.tokens.issue(grant, refresh.encode()).await?;
+    async fn issue(
+        &self,
+        account: Account,
+        session: Session,
+        refresh: &RefreshToken,
+    ) -> Result<SignIn, Error> {
+        let tokens = self.0.tokens.issue(&account, &session, refresh.encode()).await?;
         Ok(SignIn { account, session, tokens })
     }
-}
-
-fn end(created: Timestamp, used: Timestamp) -> Timestamp {
-    used.plus(IDLE).min(created.plus(ABSOLUTE))
 }

@@ -1,11 +1,16 @@
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use models::{Ambient, Id, platform::session::Session};
+use models::{
+    Ambient, Id,
+    platform::{account::Account, session::Session},
+};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::{Error, Settings, SigningKey, SigningSource, verifier::Verifier};
+use crate::{
+    Error, Roles, Settings, SigningKey, SigningSource, roles::scope_of, verifier::Verifier,
+};
 
 /// How long an access token is good: as short as leaves a phone alone for a while.
 const LIFETIME: Duration = Duration::from_secs(15 * 60);
@@ -21,16 +26,6 @@ pub struct Tokens {
     pub refresh: String,
     /// How long `access` is good.
     pub expires_in: Duration,
-}
-
-/// What an access token is issued for.
-pub(crate) struct Grant<'a> {
-    /// Who, and on which device.
-    pub(crate) session: &'a Session,
-    /// What it may be used for: words with spaces between them (RFC 8693, section 4.2).
-    pub(crate) scope: Option<String>,
-    /// What the person is.
-    pub(crate) roles: &'a [String],
 }
 
 /// The claims of an access token (RFC 9068, section 2.2).
@@ -53,22 +48,29 @@ struct Claims<'a> {
 pub(crate) struct Issuer {
     signing: SigningSource,
     verifier: Verifier,
+    roles: Roles,
     ambient: Ambient,
 }
 
 impl Issuer {
     pub(crate) fn new(settings: &Settings, ambient: Ambient) -> Self {
         let verifier = Verifier::new(settings, ambient.clone());
-        Self { signing: settings.signing.clone(), verifier, ambient }
+        let (signing, roles) = (settings.signing.clone(), settings.roles.clone());
+        Self { signing, verifier, roles, ambient }
     }
 
     pub(crate) fn verifier(&self) -> &Verifier {
         &self.verifier
     }
 
-    /// An access token, to go with this refresh token. Fails closed: what we would not accept
-    /// ourselves is not given out.
-    pub(crate) async fn issue(&self, grant: Grant<'_>, refresh: String) -> Result<Tokens, Error> {
+    /// An access token for the session, to go with its refresh token. Fails closed: what we would
+    /// not accept ourselves is not given out.
+    pub(crate) async fn issue(
+        &self,
+        account: &Account,
+        session: &Session,
+        refresh: String,
+    ) -> Result<Tokens, Error> {
         let key = self.signing.key().await?;
         if !self.verifier.accepts(key.id()) {
             let id = key.id();
@@ -80,13 +82,13 @@ impl Issuer {
         let claims = Claims {
             iss: self.verifier.issuer(),
             aud: self.verifier.audience(),
-            sub: grant.session.account_id,
-            sid: grant.session.id,
+            sub: account.id,
+            sid: session.id,
             jti: self.ambient.new_id(),
             iat: now.unix_seconds(),
             exp: now.plus(LIFETIME).unix_seconds(),
-            scope: grant.scope,
-            roles: grant.roles,
+            scope: scope_of(&account.roles, &self.roles),
+            roles: &account.roles,
         };
         Ok(Tokens { access: signed(&key, &claims)?, refresh, expires_in: LIFETIME })
     }

@@ -110,7 +110,9 @@ impl Parts {
         name_parameters(&endpoint.path, &mut description)
             .ok_or_else(|| Contradiction::PathParameters(id.clone()))?;
         operation.tags = Some(vec![module.name().to_owned()]);
-        let token = SecurityRequirement::new::<_, _, &str>(SCHEME, []);
+        // What a token must be good for may stand in the list (OpenAPI 3.1, Security Requirement).
+        let scope = if let Guard::Scoped(scope) = guard { Some(scope) } else { None };
+        let token = SecurityRequirement::new::<_, _, &str>(SCHEME, scope);
         operation.security = match guard {
             Guard::Public => None,
             Guard::Anyone => Some(vec![SecurityRequirement::default(), token]),

@@ -76,10 +76,15 @@ impl Client {
         self.as_signed_in(answer.json())
     }
 
+    /// Exchange a refresh token, whoever's it is.
+    pub async fn exchange(&self, token: &str) -> Answer {
+        let body = json!({ "refreshToken": token });
+        self.anonymous().post("/v1/sessions/refresh").json(body).await
+    }
+
     /// The same person on the same device, with the tokens that follow these.
     pub async fn refreshed(&self) -> Self {
-        let body = json!({ "refreshToken": self.refresh_token() });
-        let answer = self.anonymous().post("/v1/sessions/refresh").json(body).await.expect(200);
+        let answer = self.exchange(self.refresh_token()).await.expect(200);
         self.as_signed_in(answer.json())
     }
 
@@ -113,6 +118,11 @@ impl Client {
     /// POST to this path.
     pub fn post(&self, path: impl AsRef<str>) -> Request {
         self.request(Method::POST, path)
+    }
+
+    /// PUT to this path.
+    pub fn put(&self, path: impl AsRef<str>) -> Request {
+        self.request(Method::PUT, path)
     }
 
     /// PATCH this path.

@@ -20,6 +20,7 @@ use models::store::Connection;
 use serde_json::{Value, json};
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::Notify,
     task::{JoinHandle, JoinSet, yield_now},
 };
 
@@ -50,6 +51,29 @@ pub enum Fault {
     ShortAnswer,
     /// The store does not hear of it: this is the answer.
     Answer(u16, Value),
+    /// The store hears of it when the hold is released.
+    Held(Hold),
+}
+
+/// Holds a call back, so that a test can do something just before it.
+#[derive(Clone, Debug, Default)]
+pub struct Hold(Arc<(Notify, Notify)>);
+
+impl Hold {
+    /// Wait until the call has come.
+    pub async fn reached(&self) {
+        self.0.0.notified().await;
+    }
+
+    /// Let it go on.
+    pub fn release(&self) {
+        self.0.1.notify_one();
+    }
+
+    async fn hold(&self) {
+        self.0.0.notify_one();
+        self.0.1.notified().await;
+    }
 }
 
 impl Fault {
@@ -215,13 +239,16 @@ async fn answer(
             whole(body.to_string().into()),
         ));
     }
+    if let Fault::Held(hold) = &fault {
+        hold.hold().await;
+    }
     let store = *shared.store.get().ok_or("it stands before no store")?;
     let request = asking_for_the_cost(parts, &body)?;
     let (status, mut headers, body) = pass_on(store, request).await?;
     shared.told().count(&operation, &body);
     let short = body.slice(..body.len().saturating_sub(1));
     let body = match fault {
-        Fault::None | Fault::Answer(..) => whole(body),
+        Fault::None | Fault::Answer(..) | Fault::Held(_) => whole(body),
         Fault::LostAnswer => return Err("the answer is lost".into()),
         Fault::BrokenAnswer => broken_off(short),
         Fault::ShortAnswer => {

@@ -30,7 +30,7 @@
 //!   still until [`World::advance`] and ids that come from a seed. Worlds share nothing, so tests
 //!   run side by side.
 //! - [`Client`]: somebody who calls, named by who it is: `world.anonymous()`, `world.maya()`,
-//!   `world.omar()`. `maya.post("/v1/reminders").json(json!({ .. })).await` gives an [`Answer`].
+//!   `world.omar()`, `world.admin()`. `maya.post("/v1/reminders").json(json!({ .. })).await` gives an [`Answer`].
 //! - Every request carries `X-Request-Id: test`, so that problem documents can be compared whole.
 //!   Ids come from the answers: a literal would change with every draw from the seed before it.
 //! - [`Faults`]: what goes wrong between the app and its table, for a world that stands behind them
@@ -54,6 +54,7 @@ pub mod forger;
 mod function;
 mod laptop;
 mod log;
+mod operator;
 mod programs;
 pub mod samples;
 pub mod scan;
@@ -65,10 +66,11 @@ pub use answer::Answer;
 pub use client::{Client, Request};
 pub use door::Door;
 pub use emulator::{Emulator, Invocation};
-pub use faults::{Cost, Fault, Faults};
+pub use faults::{Cost, Fault, Faults, Hold};
 pub use fixtures::aws_events;
 pub use function::Function;
 pub use laptop::LocalDev;
 pub use log::Log;
+pub use operator::{call_store, documented_command};
 pub use programs::{Outcome, program, run};
 pub use world::{Setup, World, signing_key};

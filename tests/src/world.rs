@@ -9,7 +9,7 @@ use lambda_runtime::{Context, LambdaEvent};
 use local_dev::{EmbeddedStore, Gateway};
 use models::{
     Ambient, Timestamp,
-    platform::config::Config,
+    platform::{account::Accounts, config::Config},
     store::{Connection, Store},
 };
 use serde_json::{Value, value::to_raw_value};
@@ -167,6 +167,24 @@ impl World {
     /// Omar, who has just registered.
     pub async fn omar(&self) -> Client {
         self.anonymous().register("omar@example.com", "Omar").await
+    }
+
+    /// An admin, who has just been made one: registered, given the role as an operator does it, and
+    /// refreshed for a token that says so.
+    ///
+    /// # Panics
+    /// When the store does not answer.
+    pub async fn admin(&self) -> Client {
+        let admin = self.anonymous().register("admin@example.com", "Ada").await;
+        let id = admin.signed_in["account"]["id"].as_str().expect("an account has an id");
+        let id = id.parse().expect("it is an id");
+        self.accounts().give_role(id, "admin").await.expect("the store answers");
+        admin.refreshed().await
+    }
+
+    /// Everybody's accounts, as an operator reaches them.
+    pub fn accounts(&self) -> Accounts {
+        Accounts::new(Store::connect(self.connection(), self.ambient.clone()))
     }
 
     /// Call the entry point of the Lambda function: an event goes in, and the answer in the shape

@@ -57,6 +57,17 @@ mod create_account {
     }
 
     #[tokio::test]
+    async fn shows_what_the_device_runs_on_where_its_app_says_so() {
+        let world = World::new().await;
+
+        let body = registration("email", &json!("maya@example.com"));
+        let request = world.anonymous().post("/v1/accounts").header("x-app-platform", "macos");
+        let answer = request.json(body).await.expect(201);
+
+        assert_eq!(answer.json()["session"]["platform"], "macos");
+    }
+
+    #[tokio::test]
     async fn does_without_a_device_name() {
         let world = World::new().await;
 

@@ -53,39 +53,16 @@ mod template {
     use std::{cell::RefCell, collections::BTreeSet, fs, path::Path};
 
     use api::Settings;
-    use axum::body::Body;
-    use http::{Request, header::AUTHORIZATION};
-    use http_body_util::BodyExt;
-    use hyper_util::rt::TokioIo;
+    use auth::{Roles, SessionRules};
     use serde_json::{Value, json};
-    use tests::{World, signing_key};
-    use tokio::net::TcpStream;
+    use tests::{World, call_store, signing_key};
 
     use super::{properties, template};
 
-    /// What the store that local-dev embeds says of the table that the code has made in it. By
-    /// hand, because only the store's own folder may name the SDK.
+    /// What the store that local-dev embeds says of the table that the code has made in it.
     async fn describe(world: &World, operation: &str) -> Value {
-        let connection = world.connection();
-        let endpoint = connection.endpoint.expect("the embedded store has an address");
-        let address = endpoint.strip_prefix("http://").expect("on loopback").to_owned();
-        let request = Request::post("/")
-            .header("host", &address)
-            .header("content-type", "application/x-amz-json-1.0")
-            .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
-            .header("x-amz-date", "20261122T163000Z")
-            .header(AUTHORIZATION, "AWS4-HMAC-SHA256 Credential=, SignedHeaders=, Signature=")
-            .body(Body::from(json!({ "TableName": connection.table }).to_string()))
-            .expect("a request");
-
-        let stream = TokioIo::new(TcpStream::connect(address).await.expect("it listens"));
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(stream).await.expect("it speaks HTTP");
-        let connection = tokio::spawn(connection);
-        let answer = sender.send_request(request).await.expect("it answers");
-        let body = answer.into_body().collect().await.expect("it answers whole").to_bytes();
-        connection.abort();
-        serde_json::from_slice(&body).expect("it answers in JSON")
+        let store = world.connection();
+        call_store(&store, operation, &json!({ "TableName": store.table })).await
     }
 
     #[tokio::test]
@@ -163,6 +140,9 @@ mod template {
         let settings = settings.unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(settings.auth.issuer, "https://abc.execute-api.eu-central-1.amazonaws.com");
         assert_eq!(settings.auth.audience, "landline");
+        assert_eq!(settings.auth.sessions, SessionRules::default());
+        let admin = Roles::from([("admin".to_owned(), vec!["admin".to_owned()])]);
+        assert_eq!(settings.auth.roles, admin);
         assert_eq!(settings.web.cors_origins, [""; 0]);
         assert_eq!(settings.web.base_path, "");
     }

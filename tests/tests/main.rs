@@ -2,6 +2,7 @@
 //! endpoint, a function per situation.
 
 mod accounts;
+mod admin;
 mod app;
 mod app_version;
 mod bad_input;
@@ -9,6 +10,7 @@ mod conditions;
 mod config;
 mod deployment;
 mod edge;
+mod families;
 mod health;
 mod idempotency;
 mod keys;
@@ -19,6 +21,8 @@ mod models;
 mod notes;
 mod parity;
 mod passwords;
+mod refresh;
+mod revocation;
 mod secrets;
 mod sessions;
 mod spec;

@@ -14,7 +14,7 @@ use http::{
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use models::{
     Id,
-    platform::app::Platform,
+    platform::{account::Accounts, app::Platform},
     store::{Entity, Owned, Store},
     wire,
 };
@@ -230,6 +230,19 @@ impl FromRequestParts<Services> for Store {
 }
 
 impl Describe for Store {
+    fn describe(_: &mut Description) {}
+}
+
+/// Everybody's accounts.
+impl FromRequestParts<Services> for Accounts {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, services: &Services) -> Result<Self, Problem> {
+        Ok(Self::new(store(parts, services)))
+    }
+}
+
+impl Describe for Accounts {
     fn describe(_: &mut Description) {}
 }
 

@@ -77,8 +77,8 @@ codes! {
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "The resource has no such method";
     /// Another account has the address.
     EmailTaken = CONFLICT, "email_taken", "The e-mail address is taken";
-    /// Somebody else was faster.
-    Conflict = CONFLICT, "conflict", "The resource was changed at the same time";
+    /// Somebody else was faster, or what is there does not allow it.
+    Conflict = CONFLICT, "conflict", "What is there does not allow it";
     /// The resource is not as the request says.
     PreconditionFailed = PRECONDITION_FAILED, "precondition_failed", "The resource is another by now";
     /// The request must say which version it is about.

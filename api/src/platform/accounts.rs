@@ -1,23 +1,25 @@
 //! Accounts: the people who use the app. Each sees and changes only their own.
 
-use auth::{Auth, Origin};
+use auth::{Auth, Caller, Origin};
 use axum::extract::State;
 use models::{
     platform::{
-        account::{Account, AccountView, CreateAccount, UpdateAccount},
+        account::{Account, AccountView, ChangePassword, CreateAccount, UpdateAccount},
         session::SignedIn,
     },
     store::{Owned, Precondition},
 };
 
 use super::sessions::signed_in;
-use crate::http::{Code, Created, Json, Module, Problem, Result, endpoints};
+use crate::http::{Code, Created, Json, Module, NoContent, Problem, Result, endpoints};
 
 /// The module's endpoints.
 pub fn module() -> Module {
-    Module::new("accounts")
-        .public(endpoints![create_account])
-        .signed_in(endpoints![get_account, update_account])
+    Module::new("accounts").public(endpoints![create_account]).signed_in(endpoints![
+        get_account,
+        update_account,
+        change_password
+    ])
 }
 
 /// Register a person and sign the device in.
@@ -55,7 +57,26 @@ pub async fn update_account(
     account.map(|account| Json(account.into())).ok_or_else(gone)
 }
 
+/// Change the caller's password.
+///
+/// Every other session of the account ends with it; this one goes on. Sent again after an answer that
+/// was lost, it finds the new password in place of the old one: `credentials_invalid`.
+#[utoipa::path(put, path = "/v1/account/password", responses(
+    (status = 401, description = "`credentials_invalid`: the current password is another one. \
+        `session_revoked`: this session has ended itself."),
+    (status = 429, description = "`too_many_requests`: asked too often; try again after `Retry-After` seconds."),
+))]
+pub async fn change_password(
+    State(auth): State<Auth>,
+    caller: Caller,
+    from: Origin,
+    Json(request): Json<ChangePassword>,
+) -> Result<NoContent> {
+    auth.change_password(&caller, request, from).await?;
+    Ok(NoContent)
+}
+
 /// The token outlives the account by minutes at most.
-fn gone() -> Problem {
+pub(super) fn gone() -> Problem {
     Problem::new(Code::SessionRevoked, "The account is gone.")
 }

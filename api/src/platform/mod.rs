@@ -1,6 +1,7 @@
 //! Landline's own modules, written the way a team writes its own.
 
 pub mod accounts;
+pub mod admin;
 pub mod config;
 pub mod health;
 pub mod keys;
@@ -9,5 +10,12 @@ pub mod sessions;
 use crate::http::Module;
 
 pub(crate) fn modules() -> Vec<Module> {
-    vec![health::module(), config::module(), accounts::module(), sessions::module(), keys::module()]
+    vec![
+        health::module(),
+        config::module(),
+        accounts::module(),
+        sessions::module(),
+        admin::module(),
+        keys::module(),
+    ]
 }

@@ -4,25 +4,30 @@ use auth::{Auth, Caller, Origin, SignIn};
 use axum::extract::State;
 use models::{
     Id,
-    platform::session::{
-        CreateSession, ListSessions, RefreshSession, Session, SessionPage, SessionView, SignedIn,
-        TokensView,
+    platform::{
+        account::Account,
+        session::{
+            CreateSession, ListSessions, RefreshSession, Session, SessionPage, SessionView,
+            SignedIn, TokensView,
+        },
     },
     store::{Owned, Precondition},
 };
 
+use super::accounts::gone;
 use crate::http::{Created, Json, Module, NoContent, Path, Problem, Query, Result, endpoints};
 
 /// The module's endpoints.
 pub fn module() -> Module {
-    Module::new("sessions")
-        .public(endpoints![create_session, refresh_session])
-        .signed_in(endpoints![list_sessions, delete_current_session, delete_session])
+    Module::new("sessions").public(endpoints![create_session, refresh_session]).signed_in(
+        endpoints![list_sessions, delete_current_session, delete_other_sessions, delete_session,],
+    )
 }
 
 /// Sign in with address and password.
 #[utoipa::path(post, path = "/v1/sessions", responses(
     (status = 401, description = "`credentials_invalid`: no account has this address and password."),
+    (status = 403, description = "`account_suspended`: the account is suspended."),
     (status = 429, description = "`too_many_requests`: asked too often; try again after `Retry-After` seconds."),
 ))]
 pub async fn create_session(
@@ -40,6 +45,8 @@ pub async fn create_session(
 /// until that one has been used. An older token ends the session.
 #[utoipa::path(post, path = "/v1/sessions/refresh", responses(
     (status = 401, description = "`session_revoked`: the session has ended; sign in again."),
+    (status = 403, description = "`account_suspended`: keep the token; it is good again when the \
+        account is resumed."),
     (status = 429, description = "`too_many_requests`: asked too often; try again after `Retry-After` seconds."),
 ))]
 pub async fn refresh_session(
@@ -51,13 +58,17 @@ pub async fn refresh_session(
 }
 
 /// List the caller's sessions, newest first.
-#[utoipa::path(get, path = "/v1/sessions")]
+#[utoipa::path(get, path = "/v1/sessions", responses(
+    (status = 401, description = "`session_revoked`: the account is gone."),
+))]
 pub async fn list_sessions(
     caller: Caller,
+    accounts: Owned<Account>,
     sessions: Owned<Session>,
     Query(request): Query<ListSessions>,
 ) -> Result<Json<SessionPage>> {
-    let page = sessions.list(&request).await?;
+    let account = accounts.own().await?.ok_or_else(gone)?;
+    let page = sessions.list(&request, account.session_epoch).await?;
     Ok(Json(SessionPage::new(page, caller.session)))
 }
 
@@ -69,6 +80,18 @@ pub async fn delete_current_session(caller: Caller, sessions: Owned<Session>) ->
     if let Some(session) = caller.session {
         sessions.delete(session, &Precondition::None).await?;
     }
+    Ok(NoContent)
+}
+
+/// Sign all of the caller's other devices out.
+///
+/// Their refresh tokens end at once and all together, their access tokens within 15 minutes. This
+/// device stays signed in.
+#[utoipa::path(delete, path = "/v1/sessions/others", responses(
+    (status = 401, description = "`session_revoked`: this session has ended itself."),
+))]
+pub async fn delete_other_sessions(State(auth): State<Auth>, caller: Caller) -> Result<NoContent> {
+    auth.end_other_sessions(&caller).await?;
     Ok(NoContent)
 }
 

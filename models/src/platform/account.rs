@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Id, Timestamp,
-    platform::{common_passwords::uncommon, session::Session},
+    platform::{
+        common_passwords::uncommon,
+        session::{Password, Session},
+    },
     request,
     store::{Entity, Error, Key, Owned, Precondition, Store, WriteSet},
     view,
@@ -51,6 +54,25 @@ pub struct UpdateAccount {
     pub display_name: Option<String>,
 }
 
+/// A new password in place of the present one.
+#[request]
+pub struct ChangePassword {
+    /// The account's present password.
+    #[validate(nested)]
+    pub current_password: Password,
+    /// The password to sign in with from now on.
+    #[validate(nested)]
+    pub new_password: NewPassword,
+}
+
+/// Look an account up.
+#[request]
+pub struct FindAccount {
+    /// The account's address, in any case.
+    #[validate(email)]
+    pub email: String,
+}
+
 /// An account as it is kept. Not `Debug`: it holds a password hash and an address.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -63,6 +85,15 @@ pub struct Account {
     pub display_name: String,
     /// In PHC string format, with algorithm and parameters.
     pub password_hash: String,
+    /// Counts how often sessions were ended together. A session of an older epoch is over.
+    #[serde(default)]
+    pub session_epoch: u64,
+    /// What the person is, such as `admin`. Which scopes a role gives, the configuration says.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// Since when nobody gets new tokens for the account.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub suspended_at: Option<Timestamp>,
     /// When the person registered.
     pub created_at: Timestamp,
     /// When the person last changed it.
@@ -130,6 +161,37 @@ impl From<Account> for AccountView {
     }
 }
 
+/// An account as an admin sees it.
+#[view]
+pub struct ManagedAccountView {
+    /// The account's id.
+    pub id: Id,
+    /// The address to sign in with.
+    #[schema(examples("maya@example.com"))]
+    pub email: String,
+    /// What other people see.
+    #[schema(examples("Maya"))]
+    pub display_name: String,
+    /// What the person is, such as `admin`.
+    pub roles: Vec<String>,
+    /// Since when the account is suspended; absent when it is not.
+    pub suspended_at: Option<Timestamp>,
+    /// When the person registered.
+    pub created_at: Timestamp,
+    /// When the person last changed the account.
+    pub updated_at: Timestamp,
+    /// Counts the account's changes, from 1.
+    pub version: u64,
+}
+
+impl From<Account> for ManagedAccountView {
+    fn from(account: Account) -> Self {
+        let Account { id, email, display_name, roles, suspended_at, .. } = account;
+        let Account { created_at, updated_at, version, .. } = account;
+        Self { id, email, display_name, roles, suspended_at, created_at, updated_at, version }
+    }
+}
+
 impl Owned<Account> {
     /// The person's account.
     pub async fn own(&self) -> Result<Option<Account>, Error> {
@@ -151,7 +213,9 @@ impl Owned<Account> {
     }
 }
 
-/// Everybody's accounts: for finding out who somebody is, before anybody is signed in.
+/// Everybody's accounts: for finding out who somebody is before anybody is signed in, and for those
+/// who run the service.
+#[derive(Clone)]
 pub struct Accounts(Store);
 
 impl Accounts {
@@ -177,13 +241,88 @@ impl Accounts {
     }
 
     /// The account that holds this address, in any case.
-    #[expect(clippy::disallowed_methods, reason = "nobody is signed in yet")]
     pub async fn find_by_email(&self, email: &str) -> Result<Option<Account>, Error> {
         let claim = Key::unique::<EmailClaim>(&comparable(email));
         let claim = self.0.get::<EmailClaim>(claim).await?;
         // Nobody's account is looked for all the same: how long it takes shall not tell.
         let id = claim.map_or_else(|| self.0.ambient().new_id(), |claim| claim.account_id);
-        Owned::new(self.0.clone(), id).own().await
+        self.find(id).await
+    }
+
+    /// The account of this id.
+    pub async fn find(&self, id: Id) -> Result<Option<Account>, Error> {
+        self.of(id).own().await
+    }
+
+    /// Keep a change of `account` that ends its sessions, all of them but `survivor`, which moves
+    /// into the new epoch with it. False, and nothing is written, when the account or the survivor
+    /// has changed since it was read.
+    pub async fn end_sessions(
+        &self,
+        account: &mut Account,
+        survivor: Option<&mut Session>,
+    ) -> Result<bool, Error> {
+        account.session_epoch += 1;
+        let mut writes = WriteSet::new().replace(account);
+        if let Some(session) = survivor {
+            session.epoch = account.session_epoch;
+            writes = writes.replace(session);
+        }
+        match self.0.write(writes).await {
+            Ok(()) => Ok(true),
+            Err(Error::Conflict { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Give the person a role. `None` when there is no such account.
+    pub async fn give_role(&self, id: Id, role: &str) -> Result<Option<Account>, Error> {
+        let has = |account: &Account| account.roles.iter().any(|known| known == role);
+        self.make_sure(id, has, |account| account.roles.push(role.to_owned())).await
+    }
+
+    /// Take a role from the person. `None` when there is no such account.
+    pub async fn take_role(&self, id: Id, role: &str) -> Result<Option<Account>, Error> {
+        let lacks = |account: &Account| account.roles.iter().all(|known| known != role);
+        self.make_sure(id, lacks, |account| account.roles.retain(|known| known != role)).await
+    }
+
+    /// From now on nobody gets new tokens for the account. `None` when there is none.
+    pub async fn suspend(&self, id: Id) -> Result<Option<Account>, Error> {
+        let now = self.0.ambient().now();
+        let suspended = |account: &Account| account.suspended_at.is_some();
+        self.make_sure(id, suspended, |account| account.suspended_at = Some(now)).await
+    }
+
+    /// Sessions and sign-in go on as before the suspension. `None` when there is no such account.
+    pub async fn resume(&self, id: Id) -> Result<Option<Account>, Error> {
+        let active = |account: &Account| account.suspended_at.is_none();
+        self.make_sure(id, active, |account| account.suspended_at = None).await
+    }
+
+    /// Change an account that is not `so` yet; one that is stays as it is, its version too.
+    async fn make_sure(
+        &self,
+        id: Id,
+        so: impl Fn(&Account) -> bool,
+        mut change: impl FnMut(&mut Account),
+    ) -> Result<Option<Account>, Error> {
+        match self.find(id).await? {
+            Some(account) if !so(&account) => {
+                let change = |account: &mut Account| {
+                    if !so(account) {
+                        change(account);
+                    }
+                };
+                self.of(id).change(id, &Precondition::None, change).await
+            }
+            known => Ok(known),
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "nobody is signed in yet, or an admin is")]
+    fn of(&self, id: Id) -> Owned<Account> {
+        Owned::new(self.0.clone(), id)
     }
 }
 

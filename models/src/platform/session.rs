@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Id, Timestamp,
-    platform::account::AccountView,
+    platform::{account::AccountView, app::Platform},
     request,
     store::{Entity, Error, Key, Owned, Page},
     view,
@@ -67,6 +67,14 @@ pub struct Session {
     /// What the person calls the device.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub device_name: Option<String>,
+    /// What the device runs on, as its app last said.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub platform: Option<Platform>,
+    /// Of which epoch of its account the session is. See [`Account::session_epoch`].
+    ///
+    /// [`Account::session_epoch`]: crate::platform::account::Account::session_epoch
+    #[serde(default)]
+    pub epoch: u64,
     /// How many times the refresh token was exchanged.
     pub generation: u32,
     /// SHA-256 of the newest refresh token's secret, base64url.
@@ -107,6 +115,9 @@ pub struct SessionView {
     /// What the person calls the device.
     #[schema(examples("Maya's phone"))]
     pub device_name: Option<String>,
+    /// What the device runs on, such as `ios` or `android`, where its app says so.
+    #[schema(examples("ios"))]
+    pub platform: Option<String>,
     /// Whether this request came from this session.
     pub current: bool,
     /// When the person signed in.
@@ -156,7 +167,9 @@ impl SessionView {
     /// The view of `session` for a request that came from the session `current`.
     pub fn new(session: Session, current: Option<Id>) -> Self {
         let Session { id, device_name, created_at, last_used_at, expires_at, .. } = session;
-        Self { id, device_name, current: Some(id) == current, created_at, last_used_at, expires_at }
+        let platform = session.platform.map(|platform| platform.name().to_owned());
+        let current = Some(id) == current;
+        Self { id, device_name, platform, current, created_at, last_used_at, expires_at }
     }
 }
 
@@ -169,9 +182,11 @@ impl SessionPage {
 }
 
 impl Owned<Session> {
-    /// A page of the sessions, newest first.
-    pub async fn list(&self, request: &ListSessions) -> Result<Page<Session>, Error> {
-        self.page(request.limit, request.cursor.as_deref(), None).await
+    /// A page of the sessions of `epoch`, newest first. Those of older ones are over.
+    pub async fn list(&self, request: &ListSessions, epoch: u64) -> Result<Page<Session>, Error> {
+        let mut page = self.page(request.limit, request.cursor.as_deref(), None).await?;
+        page.items.retain(|session| session.epoch >= epoch);
+        Ok(page)
     }
 
     /// Keep what an exchange changed. False when another exchange or a sign-out came between.
