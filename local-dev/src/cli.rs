@@ -16,8 +16,8 @@ use models::platform::config::Config;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    DataDir, Front, Laptop, Source, data, greeting::Greeting, network, reach::Reach, seed, server,
-    token,
+    DataDir, Front, Laptop, Source, data, greeting::Greeting, network, reach::Reach, role, seed,
+    server, token,
 };
 
 /// Serve the API on this machine, with nothing else installed.
@@ -67,6 +67,17 @@ enum Command {
         #[arg(long, value_name = "ADDRESS")]
         email: String,
     },
+    /// Give an account a role, such as admin, also while local-dev runs
+    Role {
+        /// The account's address
+        #[arg(long, value_name = "ADDRESS")]
+        email: String,
+        /// Take the role away instead
+        #[arg(long)]
+        remove: bool,
+        /// The role
+        role: String,
+    },
     /// Print the OpenAPI document
     Openapi,
 }
@@ -110,6 +121,9 @@ async fn execute(cli: Cli) -> Result<(), Box<dyn Error>> {
         Some(Command::Reset) => reset(&path),
         Some(Command::Seed) => fill(&path).await,
         Some(Command::Token { email }) => print_token(&path, &email).await,
+        Some(Command::Role { email, remove, role }) => {
+            change_role(&path, &email, &role, remove).await
+        }
         Some(Command::Openapi) => say(&openapi::json()?),
     }
 }
@@ -153,6 +167,19 @@ async fn print_token(path: &Path, email: &str) -> Result<(), Box<dyn Error>> {
     let token = token::mint(&reach, email).await;
     reach.close().await;
     say(&format!("{}\n", token?))
+}
+
+async fn change_role(
+    path: &Path,
+    email: &str,
+    role: &str,
+    remove: bool,
+) -> Result<(), Box<dyn Error>> {
+    log("warn");
+    let reach = Reach::open(path).await?;
+    let report = role::change(&reach, email, role, remove).await;
+    reach.close().await;
+    say(&report?)
 }
 
 /// Logs go to stderr in lines for people. `RUST_LOG` says more or less.

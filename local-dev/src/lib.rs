@@ -16,6 +16,7 @@ mod laptop;
 mod network;
 mod private;
 mod reach;
+mod role;
 mod seed;
 mod server;
 mod store;

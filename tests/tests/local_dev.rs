@@ -538,6 +538,66 @@ mod token {
     }
 }
 
+mod role {
+    use super::*;
+
+    async fn token(place: &Place, laptop: &LocalDev) -> Client {
+        let outcome = place.run(&["token", "--email", "maya@example.com"]).await;
+        laptop.anonymous().with_token(outcome.stdout.trim())
+    }
+
+    #[tokio::test]
+    async fn comes_and_goes_while_local_dev_runs() {
+        let place = Place::new();
+        let laptop = place.start().await;
+        let maya = laptop.anonymous().register("maya@example.com", "Maya").await;
+        let id = maya.signed_in["account"]["id"].as_str().expect("an account has an id");
+        let path = format!("/v1/admin/accounts/{id}");
+
+        let given = place.run(&["role", "--email", "MAYA@example.com", "admin"]).await;
+        token(&place, &laptop).await.get(&path).await.expect(200);
+        let maya = maya.refreshed().await;
+        maya.get(&path).await.expect(200);
+        let taken = place.run(&["role", "--email", "maya@example.com", "--remove", "admin"]).await;
+        maya.refreshed().await.get(&path).await.expect_problem(403, "insufficient_scope");
+
+        for (outcome, roles) in [(given, "admin"), (taken, "none")] {
+            let said = format!("Roles now: {roles}. Tokens have them from the next refresh on.\n");
+            assert_eq!((outcome.code, outcome.stdout), (Some(0), said));
+        }
+    }
+
+    #[tokio::test]
+    async fn is_given_while_nothing_runs() {
+        let place = Place::new();
+        let laptop = place.start().await;
+        let maya = laptop.anonymous().register("maya@example.com", "Maya").await;
+        assert_eq!(laptop.end_with("TERM").await.code, Some(0));
+
+        for role in ["admin", "auditor"] {
+            let outcome = place.run(&["role", "--email", "maya@example.com", role]).await;
+            assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        }
+
+        let laptop = place.start().await;
+        let id = maya.signed_in["account"]["id"].as_str().expect("an account has an id");
+        let answer = token(&place, &laptop).await.get(format!("/v1/admin/accounts/{id}")).await;
+        assert_eq!(answer.expect(200).json()["roles"], json!(["admin", "auditor"]));
+    }
+
+    #[tokio::test]
+    async fn is_refused_where_it_is_none_or_nobody_has_the_address() {
+        let place = Place::new();
+
+        for (arguments, why) in [
+            (["role", "--email", "maya@example.com", "admin"], "`seed`"),
+            (["role", "--email", "maya@example.com", "the boss"], "a role is one word"),
+        ] {
+            assert_refused(&place.run(&arguments).await, why);
+        }
+    }
+}
+
 mod reset {
     use super::*;
 
