@@ -78,21 +78,21 @@ impl Auth {
     ) -> Result<(), Error> {
         self.0.limiter.attempt(Act::PasswordChange, &caller.account.to_string(), from).await?;
         let ChangePassword { current_password, new_password } = request;
-        let (account, _) = self.account_and_session(caller).await?;
-        let account = self.authenticate(Some(account), current_password.as_bytes()).await?;
-        let known = account.password_hash;
+        let (account, mut session) = self.account_and_session(caller).await?;
+        let mut account = self.authenticate(Some(account), current_password.as_bytes()).await?;
+        let compared = account.password_hash.clone();
         let new_hash = self.0.passwords.hash(new_password.as_bytes()).await?;
         loop {
-            let (mut account, mut session) = self.account_and_session(caller).await?;
-            // Another change came between: what was compared is not the password any more.
-            if account.password_hash != known {
-                return Err(Error::WrongCredentials);
-            }
             account.password_hash.clone_from(&new_hash);
             account.updated_at = self.0.ambient.now();
             if self.0.accounts.end_sessions(&mut account, session.as_mut()).await? {
                 tracing::info!(account = %account.id, "the password was changed");
                 return Ok(());
+            }
+            (account, session) = self.account_and_session(caller).await?;
+            if account.password_hash != compared {
+                // Another change came between: what was given is not the password any more.
+                return Err(Error::WrongCredentials);
             }
         }
     }

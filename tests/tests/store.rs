@@ -119,7 +119,7 @@ mod an_answer_that_is_lost {
 
         let next = maya.refreshed().await;
 
-        assert_eq!(calls(&faults), ["GetItem", "PutItem", "PutItem", "GetItem"]);
+        assert_eq!(calls(&faults), ["GetItem", "GetItem", "PutItem", "PutItem"]);
         let again = maya.refreshed().await;
         assert_eq!(again.refresh_token(), next.refresh_token());
         next.refreshed().await.get("/v1/account").await.expect(200);
@@ -408,7 +408,12 @@ mod the_calls {
         let register =
             json!({ "email": "omar@example.com", "password": "8 letters", "displayName": "Omar" });
         let sign_in = json!({ "email": "omar@example.com", "password": "8 letters" });
+        let password = json!({
+            "currentPassword": "correct horse battery staple",
+            "newPassword": "incorrect zebra charger",
+        });
         let transaction = &["TransactWriteItems"][..];
+        let ending_others = &["GetItem", "GetItem", "TransactWriteItems"][..];
 
         for (request, calls) in [
             (maya.get("/health"), &[][..]),
@@ -416,16 +421,31 @@ mod the_calls {
             (maya.with_token("nonsense").get("/v1/account"), &[]),
             (maya.get("/v1/account"), &["GetItem"]),
             (maya.patch("/v1/account").json(json!({})), &["GetItem", "PutItem"]),
-            (maya.get("/v1/sessions"), &["Query"]),
-            (maya.get("/v1/sessions?limit=1"), &["Query"]),
+            (maya.get("/v1/sessions"), &["GetItem", "Query"]),
+            (maya.get("/v1/sessions?limit=1"), &["GetItem", "Query"]),
             (
                 maya.post("/v1/sessions/refresh").json(refresh.clone()),
-                &["UpdateItem", "GetItem", "UpdateItem", "PutItem", "GetItem"],
+                &["UpdateItem", "GetItem", "GetItem", "UpdateItem", "PutItem"],
             ),
             (maya.delete(&tablet), transaction),
+            (maya.delete("/v1/sessions/others"), ending_others),
+            (
+                maya.put("/v1/account/password").json(password),
+                &[
+                    "UpdateItem",
+                    "UpdateItem",
+                    "UpdateItem",
+                    "GetItem",
+                    "GetItem",
+                    "TransactWriteItems",
+                ],
+            ),
             (maya.delete("/v1/sessions/current"), transaction),
             (maya.delete("/v1/sessions/current"), transaction),
-            (maya.post("/v1/sessions/refresh").json(refresh), &["UpdateItem", "GetItem"]),
+            (
+                maya.post("/v1/sessions/refresh").json(refresh),
+                &["UpdateItem", "GetItem", "GetItem"],
+            ),
             (
                 maya.post("/v1/accounts").json(register),
                 &["UpdateItem", "UpdateItem", "UpdateItem", "TransactWriteItems"],
