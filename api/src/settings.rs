@@ -326,11 +326,11 @@ mSKTUgi7BNByb4wDh+hRXhQ9qZlezOKC5JQd85Q8eV+iFmEE/vvsMAQk0Q==
         variables[7].1 = "https://app.example.com/, *";
         variables[8].1 = "api/";
         variables[9].1 = "api=loud";
-        variables[10].1 = r#"{"signIn":{"perNetwork":0},"refresh":1}"#;
+        variables[13].1 = r#"{"signIn":{"perNetwork":0},"refresh":1}"#;
         variables[0].1 = "api.example.com";
         variables[1].1 = "  ";
         variables[2].1 = "not a key";
-        variables[10].1 = &pem;
+        variables[12].1 = &pem;
         let told = told(&variables);
 
         assert!(told.contains("LANDLINE_ISSUER is not an https:// URL"), "{told}");
