@@ -85,9 +85,10 @@ fn passwords(body: &Value) -> Vec<&str> {
     fields.filter_map(|(_, value)| value.as_str()).filter(|it| is_telling(it)).collect()
 }
 
-/// Not so short or so even that other texts have it by accident.
+/// Not so short, so even or so plain that other texts have it by accident.
 fn is_telling(password: &str) -> bool {
-    password.len() >= 8 && password.chars().collect::<BTreeSet<_>>().len() >= 5
+    let word = password.chars().all(|character| character.is_ascii_alphabetic());
+    password.len() >= 8 && !word && password.chars().collect::<BTreeSet<_>>().len() >= 5
 }
 
 fn words<'t>(text: &'t str, also: &'static str) -> impl Iterator<Item = &'t str> {

@@ -221,7 +221,8 @@ mod the_document {
                 }
             }
         }
-        assert_eq!(open, ["/.well-known/jwks.json", "/health", "/v1/config"]);
+        let keys = ["/.well-known/jwks.json", "/.well-known/openid-configuration"];
+        assert_eq!(open, [keys[0], keys[1], "/health", "/v1/config"]);
     }
 }
 

@@ -75,6 +75,8 @@ impl Operation {
         });
         parameters
             .filter(|it| it["in"] == place && (whole || it["required"] == true))
+            // Whether a condition holds depends on what is there.
+            .filter(|it| !it["name"].as_str().is_some_and(|name| name.starts_with("If-")))
             .map(|it| {
                 let value = good(&it["schema"], whole);
                 let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);

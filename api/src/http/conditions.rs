@@ -73,15 +73,14 @@ impl Describe for Required<Precondition> {
 pub(crate) async fn answer_not_modified(request: Request, next: Next) -> Response {
     let reads = [Method::GET, Method::HEAD].contains(request.method());
     let known = if reads { tags(request.headers(), IF_NONE_MATCH) } else { Ok(None) };
+    let mut response = next.run(request).await;
+    let tag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).and_then(Tag::parse);
+    let (StatusCode::OK, Some(tag)) = (response.status(), tag) else { return response };
     let known = match known {
         Ok(known) => known,
         Err(problem) => return problem.into_response(),
     };
-    let mut response = next.run(request).await;
-    let tag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).and_then(Tag::parse);
-    if let (Some(known), Some(tag), StatusCode::OK) = (known, tag, response.status())
-        && known.contains(&tag)
-    {
+    if known.is_some_and(|known| known.contains(&tag)) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         *response.body_mut() = axum::body::Body::empty();
         for name in [CONTENT_TYPE, CONTENT_LENGTH] {
