@@ -10,7 +10,7 @@ use aws_lc_rs::{
     rsa::{KeyPair as RsaKeyPair, KeySize},
     signature::{
         ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256,
-        RSA_PSS_SHA256,
+        RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512,
     },
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -20,7 +20,7 @@ use models::store::Store;
 use serde_json::{Value, json};
 use tests::{
     Answer, Client, Faults, World,
-    forger::{Forger, decoded, encoded, with},
+    forger::{Forger, decoded, der, encoded, rsa_key, with},
     signing_key,
 };
 
@@ -204,6 +204,40 @@ mod an_algorithm {
                 ("EdDSA by the real key", under(&forger, "EdDSA", own), INVALID),
                 ("ES256K by the real key", under(&forger, "ES256K", own), INVALID),
                 ("ES512 by the real key", under(&forger, "ES512", own), INVALID),
+            ],
+        )
+        .await;
+    }
+
+    /// A key is for one algorithm (RFC 8725, section 3.1), and an RSA key could do six.
+    #[tokio::test]
+    async fn is_the_keys_own_even_among_those_that_it_could_do() {
+        let (world, maya, forger) = maya().await;
+        let key = rsa_key();
+        let world =
+            world.beside(auth::Settings { signing: key.clone().into(), ..world.auth().clone() });
+        let maya = maya.at(world.door());
+        let pair = RsaKeyPair::from_pkcs8(&der(&key.to_pem())).unwrap();
+        let by = |algorithm: &str, padding| {
+            let mut header = with(&forger.header, "kid", json!(key.id()));
+            header["alg"] = json!(algorithm);
+            let message = message(&forger, &header);
+            let mut signature = vec![0; pair.public_modulus_len()];
+            pair.sign(padding, &SystemRandom::new(), message.as_bytes(), &mut signature).unwrap();
+            format!("{message}.{}", encoded(signature))
+        };
+
+        bring(
+            &maya,
+            [
+                ("RS256", by("RS256", &RSA_PKCS1_SHA256), GOOD),
+                ("RS384", by("RS384", &RSA_PKCS1_SHA384), INVALID),
+                ("RS512", by("RS512", &RSA_PKCS1_SHA512), INVALID),
+                ("PS256", by("PS256", &RSA_PSS_SHA256), INVALID),
+                ("PS384", by("PS384", &RSA_PSS_SHA384), INVALID),
+                ("PS512", by("PS512", &RSA_PSS_SHA512), INVALID),
+                ("PS256 as RS256", by("RS256", &RSA_PSS_SHA256), INVALID),
+                ("RS384 as RS256", by("RS256", &RSA_PKCS1_SHA384), INVALID),
             ],
         )
         .await;
