@@ -1,10 +1,11 @@
 use std::fmt;
 
-use auth::{Limits, LimitsError, PublicKey, SigningKey};
+use auth::{Issuer, KeptKey, Limits, LimitsError, Place, PublicKey, SigningKey, SigningSource};
 use http::HeaderValue;
 use models::{
+    aws::{Access, Credentials},
     platform::config::Config,
-    store::{Connection, Credentials},
+    store::Connection,
     wire::Violation,
 };
 use serde::de::DeserializeOwned;
@@ -56,19 +57,23 @@ impl Settings {
     /// All problems at once, by the names of the variables, without their values.
     pub fn from_env(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let mut environment = Environment { variable, problems: Vec::new() };
+        let issuer = environment.issuer();
+        let audience = environment.required("LANDLINE_AUDIENCE", "the name of this API");
+        let key = environment.required(
+            "LANDLINE_SIGNING_KEY",
+            "the private key that signs access tokens, PKCS#8 PEM",
+        );
+        let table = environment.required("LANDLINE_TABLE", "the name of the DynamoDB table");
+        let access = environment.access();
+        let mut auth = auth::Settings::new(issuer, audience, environment.signing(&key, &access));
+        auth.extra_roots = access.extra_roots.clone();
+        environment.complete(&mut auth);
         let settings = Self {
-            auth: environment.auth(),
+            auth,
             store: Connection {
-                table: environment.required("LANDLINE_TABLE", "the name of the DynamoDB table"),
-                region: environment.required("AWS_REGION", "the region of the table"),
+                table,
                 endpoint: environment.optional("AWS_ENDPOINT_URL_DYNAMODB"),
-                credentials: Credentials::new(
-                    environment.required("AWS_ACCESS_KEY_ID", "the function's access key"),
-                    environment.required("AWS_SECRET_ACCESS_KEY", "the function's access key"),
-                    environment.optional("AWS_SESSION_TOKEN"),
-                ),
-                extra_roots: environment.extra_roots(),
-                attempt_timeout: Connection::ATTEMPT_TIMEOUT,
+                access,
             },
             web: Web {
                 cors_origins: environment.cors_origins(),
@@ -122,17 +127,13 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         })
     }
 
-    fn auth(&mut self) -> auth::Settings {
-        let mut settings = auth::Settings::new(
-            self.issuer(),
-            self.required("LANDLINE_AUDIENCE", "the name of this API"),
-            self.signing_key(),
-        );
-        settings.public_keys = self.public_keys();
-        settings.limits = self.limits();
-        settings.sessions = self.sessions();
-        settings.roles = self.roles(settings.roles);
-        settings
+    /// What tokens and sessions have defaults for.
+    fn complete(&mut self, auth: &mut auth::Settings) {
+        auth.public_keys = self.public_keys(auth.signing.in_hand().is_none());
+        auth.issuers = self.issuers(&auth.issuer);
+        auth.limits = self.limits();
+        auth.sessions = self.sessions();
+        auth.roles = self.roles(std::mem::take(&mut auth.roles));
     }
 
     fn issuer(&mut self) -> String {
@@ -145,20 +146,43 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         issuer
     }
 
-    /// A key of its own stands in until the problems are told, so that all can be told at once.
-    fn signing_key(&mut self) -> SigningKey {
-        let name = "LANDLINE_SIGNING_KEY";
-        let pem = self.required(name, "the private key that signs access tokens, PKCS#8 PEM");
-        match SigningKey::from_pem(&pem.replace("\\n", "\n")) {
-            Ok(key) => return key,
-            Err(_) if pem.is_empty() => {}
-            Err(error) => self.problems.push(format!("{name} {error}")),
+    fn access(&mut self) -> Access {
+        Access {
+            region: self.required("AWS_REGION", "the region of the table"),
+            credentials: Credentials::new(
+                self.required("AWS_ACCESS_KEY_ID", "the function's access key"),
+                self.required("AWS_SECRET_ACCESS_KEY", "the function's access key"),
+                self.optional("AWS_SESSION_TOKEN"),
+            ),
+            extra_roots: self.extra_roots(),
+            attempt_timeout: Access::ATTEMPT_TIMEOUT,
         }
-        SigningKey::generate()
     }
 
-    fn public_keys(&mut self) -> Vec<PublicKey> {
+    /// `text` is the key, or says what keeps it. A key of its own stands in until the problems are
+    /// told, so that all can be told at once.
+    fn signing(&mut self, text: &str, access: &Access) -> SigningSource {
+        if let Some(place) = Place::of_reference(text) {
+            let endpoint = self.optional(match place {
+                Place::Parameter(_) => "AWS_ENDPOINT_URL_SSM",
+                Place::Secret(_) => "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+            });
+            return KeptKey::new(place, access.clone(), endpoint).into();
+        }
+        match SigningKey::from_pem(&text.replace("\\n", "\n")) {
+            Ok(key) => return key.into(),
+            Err(_) if text.is_empty() => {}
+            Err(error) => self.problems.push(format!("LANDLINE_SIGNING_KEY {error}")),
+        }
+        SigningKey::generate().into()
+    }
+
+    /// Those of a key that is not here cannot be made out of it.
+    fn public_keys(&mut self, needed: bool) -> Vec<PublicKey> {
         let name = "LANDLINE_PUBLIC_KEYS";
+        if needed {
+            self.required(name, "the public half of a signing key that is kept elsewhere");
+        }
         let Some(pem) = self.optional(name) else { return Vec::new() };
         PublicKey::all_from_pem(&pem.replace("\\n", "\n")).unwrap_or_else(|error| {
             self.problems.push(format!("{name} {error}"));
@@ -172,6 +196,15 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         text.parse().unwrap_or_else(|error: LimitsError| {
             self.problems.extend(error.0.iter().map(|why| format!("{name}: {why}")));
             Limits::default()
+        })
+    }
+
+    fn issuers(&mut self, own: &str) -> Vec<Issuer> {
+        let name = "LANDLINE_ISSUERS";
+        let Some(json) = self.optional(name) else { return Vec::new() };
+        Issuer::read_list(&json, own).unwrap_or_else(|problems| {
+            self.problems.extend(problems.iter().map(|problem| format!("{name} {problem}")));
+            Vec::new()
         })
     }
 
@@ -270,146 +303,4 @@ fn is_origin(text: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use auth::SigningKey;
-
-    use super::Settings;
-
-    /// Two, the second with its line ends written out.
-    const PUBLIC_KEYS: &str = "-----BEGIN PUBLIC KEY-----
-MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAErQVDkR7n8OG25vg8uiPbYz76ld0y
-mSKTUgi7BNByb4wDh+hRXhQ9qZlezOKC5JQd85Q8eV+iFmEE/vvsMAQk0Q==
------END PUBLIC KEY-----\n-----BEGIN PUBLIC KEY-----\\nMCowBQYDK2VwAyEAzfspzaZiMnKM+t5V2DYm12rFwgdGfOKA0/ZAlmUon5E=\\n-----END PUBLIC KEY-----";
-
-    fn told(variables: &[(&str, &str)]) -> String {
-        let find = |name: &str| {
-            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
-        };
-        Settings::from_env(find).err().map(|error| error.to_string()).unwrap_or_default()
-    }
-
-    #[test]
-    fn tells_everything_that_is_missing_at_once() {
-        let expected = "the configuration is not complete:
-  LANDLINE_ISSUER is not set: the URL of this API, such as https://api.example.com
-  LANDLINE_AUDIENCE is not set: the name of this API
-  LANDLINE_SIGNING_KEY is not set: the private key that signs access tokens, PKCS#8 PEM
-  LANDLINE_TABLE is not set: the name of the DynamoDB table
-  AWS_REGION is not set: the region of the table
-  AWS_ACCESS_KEY_ID is not set: the function's access key
-  AWS_SECRET_ACCESS_KEY is not set: the function's access key";
-
-        assert_eq!(told(&[]), expected);
-    }
-
-    #[test]
-    fn takes_a_complete_environment_and_tells_what_is_wrong_in_one() {
-        let pem = SigningKey::generate().to_pem();
-        let mut variables = [
-            ("LANDLINE_ISSUER", "https://api.example.com"),
-            ("LANDLINE_AUDIENCE", "example"),
-            ("LANDLINE_SIGNING_KEY", pem.as_str()),
-            ("LANDLINE_TABLE", "landline"),
-            ("AWS_REGION", "eu-central-1"),
-            ("AWS_ACCESS_KEY_ID", "key"),
-            ("AWS_SECRET_ACCESS_KEY", "secret"),
-            ("LANDLINE_CORS_ORIGINS", "https://app.example.com, http://localhost:5173"),
-            ("LANDLINE_BASE_PATH", "/api"),
-            ("LANDLINE_LOG", "info,api=debug"),
-            ("LANDLINE_APPS", r#"{"ios":{"minimumVersion":"2.3","storeUrl":"https://a.b/c"}}"#),
-            ("LANDLINE_FLAGS", r#"{"a":{},"b":{"platforms":["web"],"percentage":25}}"#),
-            ("LANDLINE_PUBLIC_KEYS", PUBLIC_KEYS),
-            ("LANDLINE_LIMITS", r#"{"signIn":{"perNetwork":500}}"#),
-        ];
-        assert_eq!(told(&variables), "");
-
-        variables[7].1 = "https://app.example.com/, *";
-        variables[8].1 = "api/";
-        variables[9].1 = "api=loud";
-        variables[13].1 = r#"{"signIn":{"perNetwork":0},"refresh":1}"#;
-        variables[0].1 = "api.example.com";
-        variables[1].1 = "  ";
-        variables[2].1 = "not a key";
-        variables[12].1 = &pem;
-        let told = told(&variables);
-
-        assert!(told.contains("LANDLINE_ISSUER is not an https:// URL"), "{told}");
-        assert!(told.contains("LANDLINE_AUDIENCE is not set"), "{told}");
-        assert!(told.contains("LANDLINE_SIGNING_KEY is not a private key"), "{told}");
-        assert!(told.contains("LANDLINE_PUBLIC_KEYS is not public keys in PEM"), "{told}");
-        assert_eq!(told.matches("LANDLINE_CORS_ORIGINS lists something").count(), 2, "{told}");
-        assert!(told.contains("LANDLINE_BASE_PATH is not a path such as /api"), "{told}");
-        assert!(told.contains("LANDLINE_LOG is not a filter"), "{told}");
-        assert!(told.contains("LANDLINE_LIMITS: signIn.perNetwork is not a whole"), "{told}");
-        assert!(told.contains("LANDLINE_LIMITS: refresh is not an object"), "{told}");
-        assert!(!told.contains("not a key"), "{told}");
-    }
-
-    /// The sentence about this one variable.
-    fn told_of(name: &str, value: &str) -> String {
-        let told = told(&[(name, value)]);
-        let mut lines = told.lines().filter_map(|line| line.trim().strip_prefix(name));
-        let line = lines.next().unwrap_or_default().trim().to_owned();
-        assert_eq!(lines.next(), None, "{told}");
-        line
-    }
-
-    #[test]
-    fn says_where_the_oldest_versions_are_wrong() {
-        let name = "LANDLINE_APPS";
-        let platforms = "must be one of ios, android, web, macos, windows, linux";
-        for (value, expected) in [
-            ("{}", ""),
-            (r#"{"ios":{"minimumVersion":"2"},"linux":{"minimumVersion":"1.2.3.4+5"}}"#, ""),
-            ("ios=2.3", "is not well-formed JSON, or has a key twice"),
-            (r#"{"ios":{},"ios":{}}"#, "is not well-formed JSON, or has a key twice"),
-            ("[]", "must be an object"),
-            (r#"{"ios":{}}"#, "at /ios/minimumVersion is required"),
-            (r#"{"ios":{"minimumVersion":"2","x":1}}"#, "at /ios/x is not known"),
-            (r#"{"ios":{"minimumVersion":2}}"#, "at /ios/minimumVersion must be a string"),
-            (r#"{"palm":{"minimumVersion":"2"}}"#, &format!("at /palm {platforms}")),
-            (
-                r#"{"ios":{"minimumVersion":"c4n4ry"}}"#,
-                "at /ios/minimumVersion must be one to four numbers of at most 9 digits with dots \
-                 between them, such as 2.3.0",
-            ),
-            (
-                r#"{"ios":{"minimumVersion":"2","storeUrl":"http://c4n4ry"}}"#,
-                "at /ios/storeUrl must be an https:// URL of at most 2000 characters",
-            ),
-        ] {
-            assert_eq!(told_of(name, value), expected, "{value}");
-        }
-    }
-
-    #[test]
-    fn says_where_flags_are_wrong() {
-        let name = "LANDLINE_FLAGS";
-        let long = format!(r#"{{"{}":{{}}}}"#, "a".repeat(64));
-        let too_long = format!(r#"{{"{}":{{}}}}"#, "a".repeat(65));
-        let bad_name = "must be a letter and up to 63 more letters, digits and `_`";
-        for (value, expected) in [
-            (r#"{"newEditor":{"platforms":["ios"],"minimumVersion":"2.4","percentage":25}}"#, ""),
-            (r#"{"a_1":{"percentage":0},"B":{"percentage":100}}"#, ""),
-            (&long, ""),
-            (&too_long, &format!("at /{} {bad_name}", "a".repeat(65))),
-            (r#"{"new-editor":{}}"#, &format!("at /new-editor {bad_name}")),
-            (r#"{"1a":{}}"#, &format!("at /1a {bad_name}")),
-            (r#"{"":{}}"#, &format!("at / {bad_name}")),
-            (r#"{"a":{"percentage":101}}"#, "at /a/percentage must be 0 to 100"),
-            (r#"{"a":{"percentage":-1}}"#, "at /a/percentage must be a whole number of its range"),
-            (r#"{"a":{"percentage":2.5}}"#, "at /a/percentage must be a whole number of its range"),
-            (
-                r#"{"a":{"percentage":null}}"#,
-                "at /a/percentage must be a whole number of its range",
-            ),
-            (r#"{"a":{"platform":["ios"]}}"#, "at /a/platform is not known"),
-            (
-                r#"{"a":{"platforms":["ios","c4n4ry"]}}"#,
-                "at /a/platforms/1 must be one of ios, android, web, macos, windows, linux",
-            ),
-        ] {
-            assert_eq!(told_of(name, value), expected, "{value}");
-        }
-    }
-}
+mod tests;

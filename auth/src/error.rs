@@ -41,6 +41,9 @@ pub enum Error {
     /// More at once than can be done; try again in a moment.
     #[error("too many hashes at once")]
     Busy,
+    /// The key that signs cannot be had where it is kept; the text is for the log.
+    #[error("the signing key cannot be had: {0}")]
+    NoSigningKey(String),
     /// The store did not do its part.
     #[error(transparent)]
     Store(#[from] store::Error),

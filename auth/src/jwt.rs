@@ -52,6 +52,11 @@ impl Header {
         kind[prefix.map_or(0, str::len)..].eq_ignore_ascii_case(name)
     }
 
+    /// Whether it says nothing of its type.
+    pub(crate) fn has_no_type(&self) -> bool {
+        self.kind.is_none()
+    }
+
     fn read(part: &str) -> Result<Self, TokenError> {
         let json = decode(part)?;
         let members = Members::read(&json)?;

@@ -10,7 +10,9 @@ mod caller;
 mod credentials;
 mod error;
 mod example_keys;
+mod issuers;
 mod jwt;
+mod kept_key;
 mod key_error;
 mod keys;
 mod limiter;
@@ -29,6 +31,8 @@ mod verifying_key;
 pub use accounts::SignIn;
 pub use caller::Caller;
 pub use error::{Error, TokenError};
+pub use issuers::Issuer;
+pub use kept_key::{KeptKey, Place};
 pub use key_error::KeyError;
 pub use keys::SigningKey;
 pub use limits::{Limits, LimitsError};
@@ -49,7 +53,7 @@ use models::{
     },
     store::{Owned, Store},
 };
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 /// Who issues tokens and for whom. There is no default of these three and no "off".
 #[derive(Clone)]
@@ -69,6 +73,12 @@ pub struct Settings {
     pub sessions: SessionRules,
     /// Which scopes a role gives. Unless said otherwise `admin` gives the scope `admin`.
     pub roles: Roles,
+    /// Everybody else whose tokens are accepted.
+    pub issuers: Vec<Issuer>,
+    /// How long one of them may take to say its keys. A request that needs them waits for it.
+    pub issuer_patience: Duration,
+    /// PEM certificates to trust beside the public authorities' when they are asked.
+    pub extra_roots: Option<Vec<u8>>,
 }
 
 impl Settings {
@@ -86,6 +96,9 @@ impl Settings {
             limits: Limits::default(),
             sessions: SessionRules::default(),
             roles: roles::default_roles(),
+            issuers: Vec::new(),
+            issuer_patience: Duration::from_secs(3),
+            extra_roots: None,
         }
     }
 }
@@ -110,6 +123,7 @@ struct Inner {
     limiter: limiter::Limiter,
     rules: SessionRules,
     tokens: tokens::Issuer,
+    issuers: issuers::Issuers,
     ambient: Ambient,
 }
 
@@ -122,6 +136,7 @@ impl Auth {
             passwords: passwords::Passwords::new(store.ambient().clone()),
             limiter: limiter::Limiter::new(settings.limits.clone(), store),
             rules: settings.sessions,
+            issuers: issuers::Issuers::new(&settings, store.ambient()),
             tokens: tokens::Issuer::new(&settings, store.ambient().clone()),
             ambient: store.ambient().clone(),
         }))

@@ -71,13 +71,7 @@ impl Issuer {
         session: &Session,
         refresh: String,
     ) -> Result<Tokens, Error> {
-        let key = self.signing.key().await?;
-        if !self.verifier.accepts(key.id()) {
-            let id = key.id();
-            return Err(Error::Internal(format!(
-                "the signing key {id} is not among the public keys"
-            )));
-        }
+        let key = self.signing.key(|id| self.verifier.accepts(id)).await?;
         let now = self.ambient.now();
         let claims = Claims {
             iss: self.verifier.issuer(),

@@ -50,7 +50,7 @@ impl Greeting<'_> {
     fn store(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let connection = laptop::connection(&self.laptop.store);
         let endpoint = self.laptop.store.endpoint();
-        let (region, table) = (&connection.region, &connection.table);
+        let (region, table) = (&connection.access.region, &connection.table);
         writeln!(f, "  Store     {endpoint}, table {table}")?;
         writeln!(f, "\nFor the AWS CLI and the Lambda binary:\n")?;
         writeln!(f, "  export AWS_ENDPOINT_URL_DYNAMODB={endpoint}")?;

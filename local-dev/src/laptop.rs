@@ -1,21 +1,19 @@
 //! The app on an embedded store: what the server serves and what `seed` fills.
 
-use std::{env, time::Duration};
+use std::env;
 
 use api::{App, Settings, Web};
 use auth::{Limits, LimitsError, SigningKey};
 use models::{
     Ambient,
     platform::config::Config,
-    store::{Connection, Credentials, Store},
+    store::{Connection, Store},
 };
 
 use crate::{DataDir, DataError, EmbeddedStore, Gateway, StoreError};
 
 /// The table's name in the embedded store.
 const TABLE: &str = "landline";
-/// The embedded store is in no region; requests to it have to name one.
-const REGION: &str = "us-east-1";
 /// Who signs access tokens here. Always the same, so that a session outlives a change of `--port`.
 pub(crate) const ISSUER: &str = "http://localhost:3000";
 /// What tokens are for here.
@@ -105,13 +103,5 @@ pub fn connection(store: &EmbeddedStore) -> Connection {
 
 /// How to reach the embedded store at this endpoint, which may be another process's.
 pub(crate) fn connection_to(endpoint: &str) -> Connection {
-    Connection {
-        endpoint: Some(endpoint.to_owned()),
-        region: REGION.to_owned(),
-        table: TABLE.to_owned(),
-        credentials: Credentials::embedded(),
-        extra_roots: None,
-        // A machine that is busy, compiling for one, is slow and not broken.
-        attempt_timeout: Duration::from_secs(30),
-    }
+    Connection::embedded(endpoint, TABLE)
 }

@@ -9,7 +9,8 @@ use uuid::{Builder, Uuid, fmt::Hyphenated};
 
 use crate::Timestamp;
 
-/// The id of anything: a UUID of version 7 (RFC 9562), so ids sort by the time of their making.
+/// The id of anything: a UUID of version 7 (RFC 9562), so ids sort by the time of their making;
+/// or one of version 8 for what is known elsewhere under another name, and then it does not sort.
 /// Written in lower case with hyphens. Read in any case, since some clients write UUIDs in upper
 /// case; without hyphens or in braces it is not an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,6 +25,12 @@ impl Id {
     pub(crate) fn from_parts(made_at: Timestamp, random: &[u8; 10]) -> Self {
         let millis = made_at.unix_millis().unsigned_abs();
         Self(Builder::from_unix_timestamp_millis(millis, random).into_uuid())
+    }
+
+    /// The id of what has this hash: a UUID of version 8 (RFC 9562, section 5.8), so it is never
+    /// one that was made here. 122 bits of the hash are in it.
+    pub fn from_hash(hash: [u8; 16]) -> Self {
+        Self(Builder::from_custom_bytes(hash).into_uuid())
     }
 
     /// The 16 bytes of the id, for places where text would be long.

@@ -14,6 +14,8 @@
 extern crate self as models;
 
 mod ambient;
+pub mod aws;
+mod causes;
 pub mod entities;
 mod id;
 pub mod platform;
@@ -22,6 +24,7 @@ mod timestamp;
 pub mod wire;
 
 pub use ambient::Ambient;
+pub use causes::causes;
 pub use id::{Id, InvalidId};
 pub use models_macros::{request, view};
 pub use timestamp::{InvalidTimestamp, Timestamp};

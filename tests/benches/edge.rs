@@ -10,7 +10,7 @@ use lambda_runtime::{Context, LambdaEvent};
 use models::{
     Ambient, Timestamp,
     platform::config::Config,
-    store::{Connection, Credentials, Store},
+    store::{Connection, Store},
 };
 use serde_json::value::RawValue;
 
@@ -59,14 +59,7 @@ async fn through_lambda_http(app: &App, event: &str) -> Vec<u8> {
 
 /// No route of these events touches the store, which is nowhere.
 fn app() -> App {
-    let connection = Connection {
-        endpoint: Some("http://127.0.0.1:1".to_owned()),
-        region: "us-east-1".to_owned(),
-        table: "none".to_owned(),
-        credentials: Credentials::embedded(),
-        extra_roots: None,
-        attempt_timeout: Connection::ATTEMPT_TIMEOUT,
-    };
+    let connection = Connection::embedded("http://127.0.0.1:1", "none");
     let ambient = Ambient::fixed(Timestamp::from_unix_millis(1_795_365_000_000), 1);
     let key = auth::SigningKey::generate();
     let auth = auth::Settings::new("https://api.example.com", "example", key);

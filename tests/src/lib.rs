@@ -35,6 +35,8 @@
 //!   Ids come from the answers: a literal would change with every draw from the seed before it.
 //! - [`Faults`]: what goes wrong between the app and its table, for a world that stands behind them
 //!   (`World::behind(&faults)`); also counts the calls. [`Log`]: what the app logs meanwhile.
+//! - [`Issuer`]: somebody else who issues tokens, for a world that trusts it ([`issuer::trusting`]).
+//! - [`Secrets`]: where AWS keeps the key that signs, for a world that has it not in hand.
 //! - [`Function`] and [`LocalDev`]: the built programs, for what can only be seen from outside.
 //!   They have clients of the same kind.
 //!
@@ -52,12 +54,14 @@ mod faults;
 mod fixtures;
 pub mod forger;
 mod function;
+pub mod issuer;
 mod laptop;
 mod log;
 mod operator;
 mod programs;
 pub mod samples;
 pub mod scan;
+mod secrets;
 pub mod spec;
 mod watch;
 mod world;
@@ -69,8 +73,10 @@ pub use emulator::{Emulator, Invocation};
 pub use faults::{Cost, Fault, Faults, Hold};
 pub use fixtures::aws_events;
 pub use function::Function;
+pub use issuer::Issuer;
 pub use laptop::LocalDev;
 pub use log::Log;
 pub use operator::{call_store, documented_command};
 pub use programs::{Outcome, program, run};
+pub use secrets::Secrets;
 pub use world::{Setup, World, signing_key};

@@ -55,9 +55,14 @@ mod template {
     use api::Settings;
     use auth::{Roles, SessionRules};
     use serde_json::{Value, json};
-    use tests::{World, call_store, signing_key};
+    use tests::{World, call_store};
 
     use super::{properties, template};
+
+    const SECRET: &str =
+        "arn:aws:secretsmanager:eu-central-1:123456789012:secret:landline/signing-key-AbCdEf";
+
+    const PUBLIC_KEY: &str = r"-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAzfspzaZiMnKM+t5V2DYm12rFwgdGfOKA0/ZAlmUon5E=\n-----END PUBLIC KEY-----";
 
     /// What the store that local-dev embeds says of the table that the code has made in it.
     async fn describe(world: &World, operation: &str) -> Value {
@@ -125,7 +130,11 @@ mod template {
             let default = &parameters[value["Ref"].as_str().unwrap_or_default()]["Default"];
             Some(match (wanted, default.as_str()) {
                 (_, Some(default)) => default.to_owned(),
-                ("LANDLINE_SIGNING_KEY", None) => signing_key().to_pem(),
+                ("LANDLINE_SIGNING_KEY", None) => {
+                    let reference = value["Fn::Sub"].as_str().expect("a text with a name in it");
+                    reference.replace("${SigningKeySecret}", SECRET)
+                }
+                ("LANDLINE_PUBLIC_KEYS", None) => PUBLIC_KEY.to_owned(),
                 ("LANDLINE_ISSUER", None) => issuer(value),
                 (_, None) => "made-by-cloudformation".to_owned(),
             })
@@ -133,7 +142,8 @@ mod template {
         let lambda = |name: &str| name.starts_with("AWS_").then(|| "set".to_owned());
 
         let settings = Settings::from_env(|name| match name {
-            "AWS_CA_BUNDLE" | "AWS_ENDPOINT_URL_DYNAMODB" => None,
+            "AWS_CA_BUNDLE" => None,
+            name if name.starts_with("AWS_ENDPOINT_URL_") => None,
             name => find(name).or_else(|| lambda(name)),
         });
 
@@ -143,6 +153,7 @@ mod template {
         assert_eq!(settings.auth.sessions, SessionRules::default());
         let admin = Roles::from([("admin".to_owned(), vec!["admin".to_owned()])]);
         assert_eq!(settings.auth.roles, admin);
+        assert!(settings.auth.signing.in_hand().is_none(), "the key stays where it is kept");
         assert_eq!(settings.web.cors_origins, [""; 0]);
         assert_eq!(settings.web.base_path, "");
     }
@@ -182,6 +193,7 @@ mod template {
             allowed,
             [
                 (called_by_the_store(), json!({ "Fn::GetAtt": "Table.Arn" })),
+                (called_for_the_signing_key(), json!({ "Ref": "SigningKeySecret" })),
                 (logs.into(), json!({ "Fn::GetAtt": "FunctionLogs.Arn" })),
             ],
         );
@@ -208,6 +220,14 @@ mod template {
             permissions.extend(parts.map(|part| format!("dynamodb:{part}Item")));
         }
         permissions
+    }
+
+    /// The permission for the call to Secrets Manager. The template's key is no parameter of SSM's.
+    fn called_for_the_signing_key() -> BTreeSet<String> {
+        let source = include_str!("../../auth/src/kept_key.rs");
+        assert_eq!(source.matches("client.").count(), 2, "one of SSM and one of Secrets Manager");
+        assert!(source.contains("client.get_secret_value()"));
+        ["secretsmanager:GetSecretValue".to_owned()].into()
     }
 
     /// `put_item` needs `dynamodb:PutItem`.

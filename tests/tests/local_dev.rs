@@ -700,7 +700,7 @@ mod the_gateway {
 
 mod the_store {
     use auth::SigningKey;
-    use models::store::{Connection, Credentials};
+    use models::{aws::Access, store::Connection};
     use tests::{Door, Function};
 
     use super::*;
@@ -725,11 +725,8 @@ mod the_store {
         );
         let connection = Connection {
             endpoint: Some(told(&laptop, "AWS_ENDPOINT_URL_DYNAMODB=")),
-            region: told(&laptop, "AWS_REGION="),
             table: told(&laptop, "LANDLINE_TABLE="),
-            credentials: Credentials::embedded(),
-            extra_roots: None,
-            attempt_timeout: Connection::ATTEMPT_TIMEOUT,
+            access: Access { region: told(&laptop, "AWS_REGION="), ..Access::embedded() },
         };
         let function = Function::start(&auth, &connection, &[]).await;
 

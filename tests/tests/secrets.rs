@@ -6,7 +6,8 @@ use std::{fs, path::Path, thread};
 use api::http::{Code, Created, Json, Module, Problem, Result, endpoints};
 use auth::SigningKey;
 use models::{
-    store::{Connection, Credentials},
+    aws::{Access, Credentials},
+    store::Connection,
     view,
 };
 use tests::{Setup, World};
@@ -203,14 +204,8 @@ mod debug {
     fn of_credentials_and_connections_has_no_part_of_the_key() {
         let token = Some("s3ss10n-t0k3n".to_owned());
         let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI", token);
-        let connection = Connection {
-            endpoint: None,
-            region: "eu-central-1".to_owned(),
-            table: "landline".to_owned(),
-            credentials: credentials.clone(),
-            extra_roots: None,
-            attempt_timeout: Connection::ATTEMPT_TIMEOUT,
-        };
+        let access = Access { credentials: credentials.clone(), ..Access::embedded() };
+        let connection = Connection { access, ..Connection::embedded("", "landline") };
 
         let shown = format!("{credentials:?} {connection:#?}");
 

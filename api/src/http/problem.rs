@@ -323,6 +323,9 @@ impl From<auth::Error> for Problem {
                 Self::new(Code::TooManyRequests, "Try again later.").retry_after(wait)
             }
             Error::Busy => Self::new(Code::Unavailable, "Try again in a moment."),
+            Error::NoSigningKey(_) => {
+                Self::new(Code::Unavailable, "Try again in a moment.").caused_by(error)
+            }
             Error::Store(error) => error.into(),
             Error::Internal(_) => Self::internal(error),
         }

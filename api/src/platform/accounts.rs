@@ -38,23 +38,26 @@ pub async fn create_account(
 /// Get the caller's account.
 #[utoipa::path(get, path = "/v1/account", responses(
     (status = 401, description = "`session_revoked`: the account is gone."),
+    (status = 404, description = "`not_found`: the token is another issuer's."),
 ))]
-pub async fn get_account(accounts: Owned<Account>) -> Result<Json<AccountView>> {
+pub async fn get_account(caller: Caller, accounts: Owned<Account>) -> Result<Json<AccountView>> {
     let account = accounts.own().await?;
-    account.map(|account| Json(account.into())).ok_or_else(gone)
+    account.map(|account| Json(account.into())).ok_or_else(|| gone(&caller))
 }
 
 /// Change the caller's account.
 #[utoipa::path(patch, path = "/v1/account", responses(
     (status = 401, description = "`session_revoked`: the account is gone."),
+    (status = 404, description = "`not_found`: the token is another issuer's."),
 ))]
 pub async fn update_account(
+    caller: Caller,
     accounts: Owned<Account>,
     precondition: Precondition,
     Json(request): Json<UpdateAccount>,
 ) -> Result<Json<AccountView>> {
     let account = accounts.update(&precondition, request).await?;
-    account.map(|account| Json(account.into())).ok_or_else(gone)
+    account.map(|account| Json(account.into())).ok_or_else(|| gone(&caller))
 }
 
 /// Change the caller's password.
@@ -76,7 +79,10 @@ pub async fn change_password(
     Ok(NoContent)
 }
 
-/// The token outlives the account by minutes at most.
-pub(super) fn gone() -> Problem {
-    Problem::new(Code::SessionRevoked, "The account is gone.")
+/// A token of ours outlives the account by minutes at most. Whom another issuer knows has none.
+pub(super) fn gone(caller: &Caller) -> Problem {
+    match caller.session {
+        Some(_) => Problem::new(Code::SessionRevoked, "The account is gone."),
+        None => Problem::not_found("account"),
+    }
 }

@@ -9,7 +9,7 @@ use axum::{
 use models::{
     Ambient, Timestamp,
     platform::config::Config,
-    store::{Connection, Credentials, Store},
+    store::{Connection, Store},
 };
 
 use super::{Front, Gateway, Source};
@@ -20,14 +20,7 @@ const SOURCES: [Source; 5] =
 /// An app without routes, on a store that nobody asks.
 fn gateway() -> Gateway {
     let ambient = Ambient::fixed(Timestamp::from_unix_millis(1_795_365_000_007), 7);
-    let connection = Connection {
-        endpoint: Some("http://127.0.0.1:1".to_owned()),
-        region: "us-east-1".to_owned(),
-        table: "landline".to_owned(),
-        credentials: Credentials::embedded(),
-        extra_roots: None,
-        attempt_timeout: Connection::ATTEMPT_TIMEOUT,
-    };
+    let connection = Connection::embedded("http://127.0.0.1:1", "landline");
     let auth = auth::Settings::new("http://localhost:3000", "landline", SigningKey::generate());
     let store = Store::connect(connection, ambient.clone());
     Gateway::new(

@@ -49,14 +49,9 @@ impl Error {
     pub(super) fn unavailable<E, R>(error: &SdkError<E, R>) -> Self
     where
         E: std::error::Error + ProvideErrorMetadata + 'static,
-        R: std::fmt::Debug,
+        R: std::fmt::Debug + 'static,
     {
-        let mut text = error.to_string();
-        let mut source = std::error::Error::source(error);
-        while let Some(cause) = source {
-            text += &format!(": {cause}");
-            source = cause.source();
-        }
+        let mut text = crate::causes(error);
         if let Some(code) = error.code() {
             text += &format!(" ({code})");
         }

@@ -18,7 +18,7 @@ mod read;
 mod table;
 mod write;
 
-pub use client::{Connection, Credentials};
+pub use client::Connection;
 pub use entity::Entity;
 pub use error::Error;
 pub use key::Key;

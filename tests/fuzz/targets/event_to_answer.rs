@@ -8,19 +8,13 @@ use lambda_runtime::{Context, LambdaEvent};
 use libfuzzer_sys::fuzz_target;
 use models::{
     Ambient, Timestamp,
-    store::{Connection, Credentials, Store},
+    store::{Connection, Store},
 };
 use serde_json::{Value, value::RawValue};
 
 /// The store is nowhere: nobody is signed in, so no route gets as far as asking it.
 static APP: LazyLock<App> = LazyLock::new(|| {
-    let connection = Connection {
-        endpoint: Some("http://127.0.0.1:1".to_owned()),
-        region: "us-east-1".to_owned(),
-        table: "none".to_owned(),
-        credentials: Credentials::embedded(),
-        extra_roots: None,
-    };
+    let connection = Connection::embedded("http://127.0.0.1:1", "none");
     let key = auth::SigningKey::generate();
     let auth = auth::Settings::new("https://api.example.com", "example", key);
     let ambient = Ambient::fixed(Timestamp::from_unix_millis(1_795_365_000_000), 1);
