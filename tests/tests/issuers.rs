@@ -117,7 +117,7 @@ mod a_token_of_another_issuer {
     #[tokio::test]
     async fn gives_neither_a_session_nor_a_role_nor_a_scope() {
         let (issuer, world) = trusted().await;
-        let claims = json!({ "scope": "admin notes:read", "roles": ["admin"], "sid": "s" });
+        let claims = json!({ "scope": "admin things:read", "roles": ["admin"], "sid": "s" });
 
         let token = issuer.token(&world, claims);
         let caller = seen(&world, &token).await;
@@ -131,7 +131,7 @@ mod a_token_of_another_issuer {
     #[tokio::test]
     async fn gives_the_scopes_that_the_issuer_may_give() {
         let issuer = Issuer::start().await;
-        let rules = issuer.rules(json!({ "scopes": ["admin", "notes:read"] }));
+        let rules = issuer.rules(json!({ "scopes": ["admin", "things:read"] }));
         let world = world(trusting(&[rules])).await;
 
         let token = issuer.token(&world, json!({ "scope": "openid admin" }));

@@ -216,7 +216,7 @@ mod tests {
             "leewaySeconds": 0,
             "audienceClaim": "client_id",
             "claims": { "token_use": "access", "email_verified": true },
-            "scopes": ["notes:read"],
+            "scopes": ["things:read"],
         }, usual()]);
 
         assert_eq!(told(&whole), [""; 0]);
