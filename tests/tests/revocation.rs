@@ -244,7 +244,7 @@ mod stored_accounts_and_sessions {
 mod races {
     use super::*;
 
-    /// A phone whose next write waits for the hold.
+    /// A phone, one call of which to the store waits for the hold.
     struct Held {
         phone: Client,
         /// The same session on the way past the hold.
@@ -256,7 +256,13 @@ mod races {
         _faults: Faults,
     }
 
+    /// The phone's next write waits.
     async fn held() -> Held {
+        held_at("PutItem", 1).await
+    }
+
+    /// The call of this operation that comes as the so manyth waits.
+    async fn held_at(operation: &'static str, number: usize) -> Held {
         let faults = Faults::start().await;
         let world = World::behind(&faults).await;
         let past = world.beside(world.auth().clone());
@@ -264,7 +270,8 @@ mod races {
         let elsewhere = phone.at(past.door());
         let tablet = elsewhere.sign_in("maya@example.com").await;
         let hold = Hold::default();
-        faults.next(1, "PutItem", Fault::Held(hold.clone()));
+        faults.next(number - 1, operation, Fault::None);
+        faults.next(1, operation, Fault::Held(hold.clone()));
         Held { phone, elsewhere, tablet, hold, _worlds: [world, past], _faults: faults }
     }
 
@@ -298,6 +305,37 @@ mod races {
 
         phone.as_signed_in(answer.expect(200).json()).refreshed().await;
         expect_over(tablet).await;
+    }
+
+    /// Between its two reads: the session that is spared must not look as if it had ended.
+    #[tokio::test]
+    async fn an_exchange_that_has_read_the_account_goes_on_where_its_session_is_spared() {
+        let Held { phone, elsewhere, tablet, hold, .. } = &held_at("GetItem", 2).await;
+
+        let revoke = async {
+            hold.reached().await;
+            elsewhere.delete("/v1/sessions/others").await.expect(204);
+            hold.release();
+        };
+        let (answer, ()) = join(phone.exchange(phone.refresh_token()), revoke).await;
+
+        phone.as_signed_in(answer.expect(200).json()).refreshed().await;
+        expect_over(tablet).await;
+    }
+
+    #[tokio::test]
+    async fn an_exchange_that_has_read_the_account_leaves_no_usable_token_otherwise() {
+        let Held { phone, tablet, hold, .. } = &held_at("GetItem", 2).await;
+
+        let revoke = async {
+            hold.reached().await;
+            tablet.delete("/v1/sessions/others").await.expect(204);
+            hold.release();
+        };
+        let (answer, ()) = join(phone.exchange(phone.refresh_token()), revoke).await;
+
+        expect_over(&phone.as_signed_in(answer.expect(200).json())).await;
+        tablet.refreshed().await;
     }
 
     #[tokio::test]
