@@ -87,8 +87,9 @@ fn passwords(body: &Value) -> Vec<&str> {
 
 /// Not so short, so even or so plain that other texts have it by accident.
 fn is_telling(password: &str) -> bool {
-    let word = password.chars().all(|character| character.is_ascii_alphabetic());
-    password.len() >= 8 && !word && password.chars().collect::<BTreeSet<_>>().len() >= 5
+    let password = password.trim();
+    let letters = password.chars().filter(char::is_ascii_alphabetic).collect::<BTreeSet<_>>();
+    password.len() >= 10 && letters.len() >= 5 && !password.chars().all(|it| it.is_alphabetic())
 }
 
 fn words<'t>(text: &'t str, also: &'static str) -> impl Iterator<Item = &'t str> {

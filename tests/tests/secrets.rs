@@ -238,7 +238,7 @@ mod debug {
                 seen += 1;
                 for field in fields {
                     let (field, kind) = field.split_once(':').unwrap_or(("", &field));
-                    let named = names.iter().any(|name| field.contains(name));
+                    let named = names.iter().any(|name| field.ends_with(name));
                     assert!(!named || shy.contains(&kind.trim()), "{name}.{field} is shown");
                 }
             }
