@@ -16,7 +16,7 @@ use crate::view;
 #[cfg(test)]
 mod tests;
 
-/// What a client is shown: every type that [`view`](crate::view) stands on.
+/// What a client is shown: every type that [`view`] stands on.
 pub trait View: Serialize + ToSchema {
     /// Whether it is one resource with a `version` of its own, which its entity tag is made of.
     const VERSIONED: bool;
