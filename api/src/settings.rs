@@ -1,7 +1,7 @@
 use std::fmt;
 
 use auth::{Issuer, KeptKey, Limits, LimitsError, Place, PublicKey, SigningKey, SigningSource};
-use http::HeaderValue;
+use http::{HeaderValue, Uri};
 use models::{
     aws::{Access, Credentials},
     platform::config::Config,
@@ -43,7 +43,7 @@ pub struct SettingsError(Vec<String>);
 
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the configuration is not complete:")?;
+        f.write_str("the configuration is wrong or not complete:")?;
         self.0.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
     }
 }
@@ -72,7 +72,7 @@ impl Settings {
             auth,
             store: Connection {
                 table,
-                endpoint: environment.optional("AWS_ENDPOINT_URL_DYNAMODB"),
+                endpoint: environment.endpoint("AWS_ENDPOINT_URL_DYNAMODB"),
                 access,
             },
             web: Web {
@@ -82,20 +82,26 @@ impl Settings {
             config: environment.config(),
         };
         environment.check_log();
+        environment.check_runtime();
         environment.told(settings)
     }
 
-    /// Read the part of the environment that laptops have too: what differs between releases of
-    /// the app.
+    /// Those of a laptop, which has a key and a store of its own: all else that the environment says
+    /// of tokens, sessions, pages and apps is as in the cloud.
     ///
     /// # Errors
     /// As [`from_env`](Self::from_env).
-    pub fn config_from_env(
+    pub fn of_a_laptop(
+        mut auth: auth::Settings,
+        store: Connection,
         variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<Config, SettingsError> {
+    ) -> Result<Self, SettingsError> {
         let mut environment = Environment { variable, problems: Vec::new() };
-        let config = environment.config();
-        environment.told(config)
+        auth.extra_roots = environment.extra_roots();
+        environment.complete(&mut auth);
+        let web = Web { cors_origins: environment.cors_origins(), ..Web::default() };
+        let settings = Self { auth, store, web, config: environment.config() };
+        environment.told(settings)
     }
 }
 
@@ -139,11 +145,27 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
     fn issuer(&mut self) -> String {
         let name = "LANDLINE_ISSUER";
         let issuer = self.required(name, "the URL of this API, such as https://api.example.com");
-        let http = issuer.starts_with("https://") || issuer.starts_with("http://localhost");
-        if !issuer.is_empty() && (!http || issuer.ends_with('/')) {
-            self.problems.push(format!("{name} is not an https:// URL without a slash at its end"));
+        if !issuer.is_empty() && (!is_issuer(&issuer) || issuer.ends_with('/')) {
+            self.problems.push(format!(
+                "{name} is not an https:// URL (or http://localhost) without a slash at its end"
+            ));
         }
         issuer
+    }
+
+    /// Another address for a service of AWS. A wrong one would only be noticed when something is
+    /// sent there.
+    fn endpoint(&mut self, name: &str) -> Option<String> {
+        let endpoint = self.optional(name)?;
+        let url = endpoint.parse::<Uri>().ok();
+        let good = url.as_ref().is_some_and(|url| {
+            matches!(url.scheme_str(), Some("http" | "https"))
+                && url.host().is_some_and(|host| !host.is_empty())
+        });
+        if !good {
+            self.problems.push(format!("{name} is not an http:// or https:// URL"));
+        }
+        Some(endpoint)
     }
 
     fn access(&mut self) -> Access {
@@ -163,7 +185,7 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
     /// told, so that all can be told at once.
     fn signing(&mut self, text: &str, access: &Access) -> SigningSource {
         if let Some(place) = Place::of_reference(text) {
-            let endpoint = self.optional(match place {
+            let endpoint = self.endpoint(match place {
                 Place::Parameter(_) => "AWS_ENDPOINT_URL_SSM",
                 Place::Secret(_) => "AWS_ENDPOINT_URL_SECRETS_MANAGER",
             });
@@ -257,6 +279,18 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         path
     }
 
+    /// What the runtime's client reads by itself, and panics without.
+    fn check_runtime(&mut self) {
+        self.required("AWS_LAMBDA_RUNTIME_API", "set by Lambda: where it hands out invocations");
+        self.required("AWS_LAMBDA_FUNCTION_NAME", "set by Lambda");
+        self.required("AWS_LAMBDA_FUNCTION_VERSION", "set by Lambda");
+        let name = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
+        let memory = self.required(name, "set by Lambda, in MB");
+        if !memory.is_empty() && memory.parse::<i32>().is_err() {
+            self.problems.push(format!("{name} is not a number of MB"));
+        }
+    }
+
     fn check_log(&mut self) {
         let name = "LANDLINE_LOG";
         if log_filter(self.optional(name).as_deref()).is_none() {
@@ -289,6 +323,15 @@ fn decode<T: DeserializeOwned>(text: &str) -> Result<T, String> {
         let message = if code == "unknown_field" { "is not known" } else { &message };
         if pointer.is_empty() { message.to_owned() } else { format!("at {pointer} {message}") }
     })
+}
+
+/// An https:// URL of host, perhaps port and path; of this machine http:// will do.
+fn is_issuer(text: &str) -> bool {
+    let Ok(url) = text.parse::<Uri>() else { return false };
+    let host = url.host().unwrap_or_default();
+    let secure = url.scheme_str() == Some("https") && !host.is_empty();
+    let here = url.scheme_str() == Some("http") && host == "localhost";
+    (secure || here) && !text.contains(['?', '#', '@'])
 }
 
 /// Scheme, host and perhaps a port (RFC 6454, section 7): no path, no wildcard, no `null`.

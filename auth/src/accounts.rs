@@ -18,9 +18,10 @@ pub struct SignIn {
 impl Auth {
     /// Make an account and sign its first device in, in one transaction.
     pub async fn register(&self, request: CreateAccount, from: Origin) -> Result<SignIn, Error> {
+        let place = self.0.passwords.place()?;
         self.0.limiter.attempt(Act::Registration, &comparable(&request.email), from).await?;
         let CreateAccount { email, password, display_name, device_name } = request;
-        let password_hash = self.0.passwords.hash(password.as_bytes()).await?;
+        let password_hash = self.0.passwords.hash(place, password.as_bytes()).await?;
         let now = self.0.ambient.now();
         let mut account = Account {
             id: self.0.ambient.new_id(),
@@ -45,10 +46,11 @@ impl Auth {
     /// Sign a device in. An unknown address and a wrong password answer alike, in time too; that
     /// an account is suspended is told to those who know its password.
     pub async fn sign_in(&self, request: CreateSession, from: Origin) -> Result<SignIn, Error> {
+        let place = self.0.passwords.place()?;
         self.0.limiter.attempt(Act::SignIn, &comparable(&request.email), from).await?;
         let CreateSession { email, password, device_name } = request;
         let account = self.0.accounts.find_by_email(&email).await?;
-        let account = self.authenticate(account, password.as_bytes()).await?;
+        let account = self.authenticate(place, account, password.as_bytes()).await?;
         self.start_session(account, device_name, from).await
     }
 
@@ -76,24 +78,35 @@ impl Auth {
         request: ChangePassword,
         from: Origin,
     ) -> Result<(), Error> {
+        let place = self.0.passwords.place()?;
         self.0.limiter.attempt(Act::PasswordChange, &caller.account.to_string(), from).await?;
         let ChangePassword { current_password, new_password } = request;
         let (account, mut session) = self.account_and_session(caller).await?;
-        let mut account = self.authenticate(Some(account), current_password.as_bytes()).await?;
+        let current = current_password.as_bytes();
+        let account = self.authenticate(place.clone(), Some(account), current).await;
+        let mut account = account.map_err(wrong_password)?;
         let compared = account.password_hash.clone();
-        let new_hash = self.0.passwords.hash(new_password.as_bytes()).await?;
+        let new_hash = self.0.passwords.hash(place, new_password.as_bytes()).await?;
         loop {
             account.password_hash.clone_from(&new_hash);
             account.updated_at = self.0.ambient.now();
-            if self.0.accounts.end_sessions(&mut account, session.as_mut()).await? {
+            if self.0.accounts.end_sessions(&mut account, &mut session).await? {
                 tracing::info!(account = %account.id, "the password was changed");
                 return Ok(());
             }
             (account, session) = self.account_and_session(caller).await?;
             if account.password_hash != compared {
                 // Another change came between: what was given is not the password any more.
-                return Err(Error::WrongCredentials);
+                return Err(Error::WrongPassword);
             }
         }
+    }
+}
+
+/// Whoever changes a password gives no address that could be wrong.
+fn wrong_password(error: Error) -> Error {
+    match error {
+        Error::WrongCredentials => Error::WrongPassword,
+        other => other,
     }
 }

@@ -1,6 +1,9 @@
 use models::{platform::account::Account, store};
 
-use crate::{Auth, Error, passwords::Checked};
+use crate::{
+    Auth, Error,
+    passwords::{Checked, Place},
+};
 
 impl Auth {
     /// The account, if this is its password. Without an account it takes as long and as many calls
@@ -10,11 +13,12 @@ impl Auth {
     /// say that there is an account, to anybody who asks. Whoever runs the app reads it in the log.
     pub(crate) async fn authenticate(
         &self,
+        place: Place,
         account: Option<Account>,
         password: &[u8],
     ) -> Result<Account, Error> {
         let hash = account.as_ref().map(|account| account.password_hash.clone());
-        let checked = self.0.passwords.check(password, hash).await?;
+        let checked = self.0.passwords.check(place, password, hash).await?;
         let account = account.ok_or(Error::WrongCredentials)?;
         match checked {
             Checked::Right => Ok(account),

@@ -28,10 +28,16 @@ pub enum Error {
     /// No account has this address and password. Which of the two is wrong is not said.
     #[error("address and password do not match")]
     WrongCredentials,
+    /// The password that is to be changed is another one.
+    #[error("the current password is another one")]
+    WrongPassword,
     /// The refresh token leads to no session: it ended, was signed out, or was revoked because
     /// an old token came back. The person must sign in again.
     #[error("the session has ended")]
     SessionEnded,
+    /// Another issuer knows the caller: there is no account of ours, nor a session.
+    #[error("the caller has no account here")]
+    NoAccount,
     /// The account is suspended: neither new tokens nor a new session, until it is resumed.
     #[error("the account is suspended")]
     Suspended,

@@ -130,6 +130,13 @@ impl<'a> Members<'a> {
         self.required::<Text<'a>>(name).map(|text| text.0)
     }
 
+    /// What the token may be used for: words with spaces between them (RFC 8693, section 4.2).
+    pub(crate) fn scopes(&self) -> Result<Vec<String>, TokenError> {
+        let scope = self.optional::<Text<'a>>("scope")?;
+        let words = scope.iter().flat_map(|text| text.0.split(' ')).filter(|word| !word.is_empty());
+        Ok(words.map(str::to_owned).collect())
+    }
+
     /// A time, if it is there (`NumericDate`, RFC 7519, section 2): seconds since 1970, rounded
     /// down to whole ones, not after the year 9999.
     pub(crate) fn time(&self, name: &str) -> Result<Option<Timestamp>, TokenError> {

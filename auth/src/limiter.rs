@@ -57,7 +57,9 @@ impl Limiter {
         from: Origin,
     ) -> Result<(), Error> {
         match self.limit(act).per_account_and_network {
-            Some(most) => self.count(act, "PAIR", &[account, &network(from)], most).await,
+            Some(most) => {
+                self.count(act, "ACCOUNT_AND_NETWORK", &[account, &network(from)], most).await
+            }
             None => Ok(()),
         }
     }

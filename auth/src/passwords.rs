@@ -11,7 +11,10 @@ use argon2::{
     },
 };
 use models::Ambient;
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::spawn_blocking,
+};
 
 use crate::Error;
 
@@ -24,9 +27,9 @@ const LANES: u32 = 1;
 /// So many hashes at once; each takes [`MEMORY_KIB`] and a core.
 const AT_ONCE: usize = 4;
 
-/// So many more may wait for one of those. At 40 ms a hash the last of them waits for 0.3 s on four
-/// cores; beyond that it is better to say so at once.
-const WAITING: usize = 28;
+/// So many more may wait for one of those, so a hundred are served at once. At 40 ms a hash the last
+/// of them waits for a second on four cores; beyond that it is better to say so at once.
+const WAITING: usize = 96;
 
 /// The memory of one hash, used again for the next: an allocator would keep what many threads
 /// have freed, half a gigabyte after thirty sign-ins.
@@ -62,6 +65,9 @@ impl fmt::Debug for Checked {
     }
 }
 
+/// A place among those whose passwords are hashed or wait for it, until the last of it is dropped.
+pub(crate) type Place = Arc<OwnedSemaphorePermit>;
+
 /// Hashes passwords and compares them, off the threads that serve requests.
 pub(crate) struct Passwords {
     /// For being hashed or waiting for it.
@@ -82,11 +88,16 @@ impl Passwords {
         }
     }
 
+    /// Take a place. Before anything is counted: who is told to come back has not tried.
+    pub(crate) fn place(&self) -> Result<Place, Error> {
+        self.places.clone().try_acquire_owned().map(Arc::new).map_err(|_| Error::Busy)
+    }
+
     /// The password's hash as a PHC string, with a salt of its own.
-    pub(crate) async fn hash(&self, password: &[u8]) -> Result<String, Error> {
+    pub(crate) async fn hash(&self, place: Place, password: &[u8]) -> Result<String, Error> {
         let password = password.to_vec();
         let salt = self.ambient.random();
-        self.off_thread(move |memory| hash(&password, &salt, memory))
+        self.off_thread(place, move |memory| hash(&password, &salt, memory))
             .await?
             .map_err(|error| Error::Internal(format!("a password cannot be hashed: {error}")))
     }
@@ -94,20 +105,21 @@ impl Passwords {
     /// Whether the password is the one of `hash`. Takes as long when there is no hash.
     pub(crate) async fn check(
         &self,
+        place: Place,
         password: &[u8],
         hash: Option<String>,
     ) -> Result<Checked, Error> {
         let password = password.to_vec();
         let salt = self.ambient.random();
-        self.off_thread(move |memory| check(&password, hash.as_deref(), &salt, memory)).await
+        self.off_thread(place, move |memory| check(&password, hash.as_deref(), &salt, memory)).await
     }
 
     /// Place and permit go along, so that work whose request is gone still counts until it ends.
     async fn off_thread<T: Send + 'static>(
         &self,
+        place: Place,
         work: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let place = self.places.clone().try_acquire_owned().map_err(|_| Error::Busy)?;
         let permit = self.permits.clone().acquire_owned().await;
         let permit = permit.expect("the semaphore is never closed");
         let idle = self.idle.clone();

@@ -56,8 +56,9 @@ impl Auth {
     /// same token and gets the same successor, until that successor has been used. An older
     /// token ends the session: two parties hold tokens of it.
     ///
-    /// No token that a revocation leaves behind can be used, whatever it races with. Both epochs
-    /// only rise, and a session's rises in no other write than its account's, in one transaction.
+    /// No refresh token that a revocation leaves behind can be used, whatever it races with; an
+    /// access token lives for its 15 minutes, one that was made at that moment too. Both epochs only
+    /// rise, and a session's rises in no other write than its account's, in one transaction.
     ///
     /// - A session that lags behind its account therefore lags for good, and whoever asks after
     ///   the revocation reads an account that is ahead of it. An exchange that had read the
@@ -69,7 +70,19 @@ impl Auth {
     ///   neither takes back the epoch that a revocation gave to the session meanwhile nor brings
     ///   back one that was signed out: it loses, and looks again.
     pub async fn refresh(&self, request: RefreshSession, from: Origin) -> Result<SignIn, Error> {
-        self.0.limiter.attempt_from_network(Act::Refresh, from).await?;
+        // Strangers with tokens of their own making, or a carrier's thousand phones behind one
+        // address, do not stop who has a token of ours.
+        let crowded = match self.0.limiter.attempt_from_network(Act::Refresh, from).await {
+            Err(crowded @ Error::TooOften(_)) => Some(crowded),
+            counted => counted.map(|()| None)?,
+        };
+        match self.exchange(request, from).await {
+            Err(Error::SessionEnded) => Err(crowded.unwrap_or(Error::SessionEnded)),
+            outcome => outcome,
+        }
+    }
+
+    async fn exchange(&self, request: RefreshSession, from: Origin) -> Result<SignIn, Error> {
         let presented = RefreshToken::decode(&request.refresh_token).ok_or(Error::SessionEnded)?;
         let sessions = self.sessions(presented.account);
         let mut counted = false;
@@ -77,7 +90,7 @@ impl Auth {
             let account = self.account(presented.account).own().await?;
             let account = account.ok_or(Error::SessionEnded)?;
             let session = sessions.get(presented.session).await?;
-            let mut session = session.ok_or(Error::SessionEnded)?;
+            let session = session.ok_or(Error::SessionEnded)?;
             let now = self.0.ambient.now();
             if session.epoch < account.session_epoch || self.0.rules.is_over(&session, now) {
                 return Err(Error::SessionEnded);
@@ -89,26 +102,21 @@ impl Auth {
                 self.0.limiter.attempt_at_account(Act::Refresh, &account).await?;
                 counted = true;
             }
+            let next = presented.successor(&session.salt);
             match standing {
                 Standing::Newest | Standing::Previous if account.suspended_at.is_some() => {
                     return Err(Error::Suspended);
                 }
+                // Lost to a parallel exchange, the token is the previous one next time around;
+                // lost to a sign-out, the session is gone.
                 Standing::Newest => {
-                    let next = presented.successor(&session.salt);
-                    session.generation += 1;
-                    session.secret_hash = next.hash();
-                    session.platform = from.platform.or(session.platform);
-                    session.last_used_at = now;
-                    session.expires_at = self.0.rules.end(session.created_at, now);
-                    // Lost to a parallel exchange, the token is the previous one next time
-                    // around; lost to a sign-out, the session is gone.
-                    if sessions.rotate(&mut session).await? {
-                        return self.issue(account, session, &next).await;
+                    if let Some(done) = self.rotate(account, session, &next, from).await? {
+                        return Ok(done);
                     }
                 }
                 Standing::Previous => {
-                    let next = presented.successor(&session.salt);
-                    return self.issue(account, session, &next).await;
+                    let tokens = self.0.tokens.issue(&account, &session, next.encode()).await?;
+                    return Ok(SignIn { account, session, tokens });
                 }
                 Standing::Older => {
                     sessions.delete(session.id, &Precondition::None).await?;
@@ -118,6 +126,27 @@ impl Auth {
                 Standing::Forged => return Err(Error::SessionEnded),
             }
         }
+    }
+
+    /// Make `next` the session's newest token; `None` when the session has changed meanwhile. The
+    /// tokens are made first: where the signing key cannot be had, the token in hand stays the
+    /// newest one.
+    async fn rotate(
+        &self,
+        account: Account,
+        mut session: Session,
+        next: &RefreshToken,
+        from: Origin,
+    ) -> Result<Option<SignIn>, Error> {
+        let now = self.0.ambient.now();
+        session.generation += 1;
+        session.secret_hash = next.hash();
+        session.platform = from.platform.or(session.platform);
+        session.last_used_at = now;
+        session.expires_at = self.0.rules.end(session.created_at, now);
+        let tokens = self.0.tokens.issue(&account, &session, next.encode()).await?;
+        let rotated = self.sessions(account.id).rotate(&mut session).await?;
+        Ok(rotated.then_some(SignIn { account, session, tokens }))
     }
 
     fn standing(&self, token: &RefreshToken, session: &Session, now: Timestamp) -> Standing {
@@ -131,7 +160,7 @@ impl Auth {
     pub async fn end_other_sessions(&self, caller: &Caller) -> Result<(), Error> {
         loop {
             let (mut account, mut session) = self.account_and_session(caller).await?;
-            if self.0.accounts.end_sessions(&mut account, session.as_mut()).await? {
+            if self.0.accounts.end_sessions(&mut account, &mut session).await? {
                 tracing::info!(account = %account.id, "all other sessions were ended");
                 return Ok(());
             }
@@ -139,17 +168,20 @@ impl Auth {
     }
 
     /// The caller's account and session, as a change of both wants them: the account is read
-    /// first, as in [`refresh`](Self::refresh). An access token outlives its session by minutes;
-    /// in that time it can neither end other sessions nor come back to life with them.
+    /// first, as in [`refresh`](Self::refresh). An access token outlives its session by minutes,
+    /// and a suspension; in that time it can neither end other sessions nor change the password.
     pub(crate) async fn account_and_session(
         &self,
         caller: &Caller,
-    ) -> Result<(Account, Option<Session>), Error> {
+    ) -> Result<(Account, Session), Error> {
+        let id = caller.session.ok_or(Error::NoAccount)?;
         let account = self.account(caller.account).own().await?.ok_or(Error::SessionEnded)?;
-        let Some(id) = caller.session else { return Ok((account, None)) };
+        if account.suspended_at.is_some() {
+            return Err(Error::Suspended);
+        }
         let session = self.sessions(account.id).get(id).await?;
         let session = session.filter(|session| session.epoch >= account.session_epoch);
-        session.map(|session| (account, Some(session))).ok_or(Error::SessionEnded)
+        session.map(|session| (account, session)).ok_or(Error::SessionEnded)
     }
 
     /// A new session of the account, not yet kept, and its first refresh token. It is of the
@@ -180,15 +212,5 @@ impl Auth {
             version: 1,
         };
         (session, token)
-    }
-
-    async fn issue(
-        &self,
-        account: Account,
-        session: Session,
-        refresh: &RefreshToken,
-    ) -> Result<SignIn, Error> {
-        let tokens = self.0.tokens.issue(&account, &session, refresh.encode()).await?;
-        Ok(SignIn { account, session, tokens })
     }
 }

@@ -68,11 +68,10 @@ impl Verifier {
         if !ours {
             return Err(TokenError::Invalid);
         }
-        let scope = claims.optional::<String>("scope")?.unwrap_or_default();
         let caller = Caller {
             account: claims.required("sub")?,
             session: Some(claims.required("sid")?),
-            scopes: scope.split(' ').filter(|it| !it.is_empty()).map(str::to_owned).collect(),
+            scopes: claims.scopes()?,
             roles: claims.optional("roles")?.unwrap_or_default(),
         };
         // No leeway at the end: issuer and verifier are the same.

@@ -8,11 +8,9 @@ use std::{
     process::ExitCode,
 };
 
-use api::Settings;
 use clap::{
     CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind, parser::ValueSource,
 };
-use models::platform::config::Config;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
@@ -130,12 +128,11 @@ async fn execute(cli: Cli) -> Result<(), Box<dyn Error>> {
 
 async fn serve(flags: Serve, path: PathBuf) -> Result<(), Box<dyn Error>> {
     let front = Front::new(flags.gateway, flags.stage.as_deref())?;
-    let config = Settings::config_from_env(|name| env::var(name).ok())?;
     log("info");
     let interrupted = server::interrupted()?;
     let listeners = network::listen(&flags.host, flags.port).await?;
     let data = if flags.ephemeral { None } else { Some(DataDir::open(&path)?) };
-    let laptop = Laptop::start(data, flags.store_port.unwrap_or_default(), config).await?;
+    let laptop = Laptop::start(data, flags.store_port.unwrap_or_default()).await?;
     let port = listeners.first().ok_or("the host has no address")?.local_addr()?.port();
     let (host, front, store_open) = (&flags.host, &front, flags.store_port.is_some());
     say(&Greeting { host, port, front, laptop: &laptop, store_open }.to_string())?;
@@ -154,7 +151,7 @@ fn reset(path: &Path) -> Result<(), Box<dyn Error>> {
 
 async fn fill(path: &Path) -> Result<(), Box<dyn Error>> {
     log("warn");
-    let laptop = Laptop::start(Some(DataDir::open(path)?), 0, Config::default()).await?;
+    let laptop = Laptop::start(Some(DataDir::open(path)?), 0).await?;
     let report = seed::fill(&laptop.gateway).await;
     laptop.stop().await;
     say(&report?)

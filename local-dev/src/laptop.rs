@@ -2,11 +2,10 @@
 
 use std::env;
 
-use api::{App, Settings, Web};
-use auth::{Limits, LimitsError, SigningKey};
+use api::{App, Settings, SettingsError};
+use auth::SigningKey;
 use models::{
     Ambient,
-    platform::config::Config,
     store::{Connection, Store},
 };
 
@@ -42,19 +41,15 @@ pub enum LaptopError {
     /// The table could not be made.
     #[error("cannot create the table in the embedded store: {0}")]
     Table(String),
-    /// How often somebody may try.
-    #[error("LANDLINE_LIMITS: {0}")]
-    Limits(#[from] LimitsError),
+    /// What the environment says of tokens, sessions and apps.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
 }
 
 impl Laptop {
     /// Start an app that keeps its data in this directory, or keeps nothing. The store listens on
     /// this loopback port; 0 is any.
-    pub async fn start(
-        data: Option<DataDir>,
-        store_port: u16,
-        config: Config,
-    ) -> Result<Self, LaptopError> {
+    pub async fn start(data: Option<DataDir>, store_port: u16) -> Result<Self, LaptopError> {
         let ambient = Ambient::system();
         let (signing_key, store) = match &data {
             Some(data) => (data.signing_key()?, EmbeddedStore::open_on(&data.store(), store_port)?),
@@ -68,12 +63,7 @@ impl Laptop {
         if let Some(data) = &data {
             data.announce(store.endpoint())?;
         }
-        let settings = Settings {
-            auth: auth::Settings { limits: limits()?, ..auth_settings(signing_key) },
-            store: connection,
-            web: Web::default(),
-            config,
-        };
+        let settings = settings(signing_key, connection)?;
         let gateway = Gateway::new(App::new(settings, ambient.clone()), ambient);
         Ok(Self { gateway, store, data })
     }
@@ -85,15 +75,13 @@ impl Laptop {
     }
 }
 
-/// Who issues tokens here.
-pub(crate) fn auth_settings(signing_key: SigningKey) -> auth::Settings {
-    auth::Settings::new(ISSUER, AUDIENCE, signing_key)
-}
-
-/// The same as in the cloud, and by the same variable others: suites that sign in all day need it.
-fn limits() -> Result<Limits, LimitsError> {
-    let said = env::var("LANDLINE_LIMITS").unwrap_or_default();
-    if said.trim().is_empty() { Ok(Limits::default()) } else { said.parse() }
+/// As in the cloud, by the variables of `docs/configuration.md`, but for key, store and names.
+pub(crate) fn settings(
+    signing_key: SigningKey,
+    store: Connection,
+) -> Result<Settings, SettingsError> {
+    let auth = auth::Settings::new(ISSUER, AUDIENCE, signing_key);
+    Settings::of_a_laptop(auth, store, |name| env::var(name).ok())
 }
 
 /// How to reach an embedded store.

@@ -3,9 +3,16 @@
 
 use std::path::Path;
 
-use models::{Ambient, platform::config::Config, store::Store};
+use models::{Ambient, store::Store};
 
 use crate::{DataDir, DataError, Laptop, LaptopError, data, laptop};
+
+/// Nobody has the address. It is not told again: whoever asked has typed it.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "nobody here has this address; register it (POST /v1/accounts), or make two people with `seed`"
+)]
+pub(crate) struct Nobody;
 
 /// A way to the accounts of a data directory.
 pub(crate) struct Reach {
@@ -23,7 +30,7 @@ impl Reach {
         let (signing_key, connection, laptop) = match DataDir::open(path) {
             Ok(data) => {
                 let signing_key = data.signing_key()?;
-                let laptop = Laptop::start(Some(data), 0, Config::default()).await?;
+                let laptop = Laptop::start(Some(data), 0).await?;
                 (signing_key, laptop::connection(&laptop.store), Some(laptop))
             }
             Err(DataError::InUse(path)) => {
@@ -32,8 +39,9 @@ impl Reach {
             }
             Err(error) => return Err(error.into()),
         };
-        let store = Store::connect(connection, Ambient::system());
-        Ok(Self { auth: laptop::auth_settings(signing_key), store, laptop })
+        let settings = laptop::settings(signing_key, connection)?;
+        let store = Store::connect(settings.store, Ambient::system());
+        Ok(Self { auth: settings.auth, store, laptop })
     }
 
     /// Close the store, if it is this process's own.

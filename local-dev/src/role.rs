@@ -3,7 +3,7 @@
 use auth::is_scope;
 use models::{platform::account::Accounts, store};
 
-use crate::{reach::Reach, token::TokenError};
+use crate::reach::{Nobody, Reach};
 
 /// Why an account's roles are as they were.
 #[derive(Debug, thiserror::Error)]
@@ -13,7 +13,7 @@ pub(crate) enum RoleError {
     NotARole,
     /// Nobody to give it to.
     #[error(transparent)]
-    Nobody(#[from] TokenError),
+    Nobody(#[from] Nobody),
     /// The store, or that of the process that runs, did not do its part.
     #[error("cannot change the roles: {0}")]
     Store(#[from] store::Error),
@@ -30,13 +30,19 @@ pub(crate) async fn change(
         return Err(RoleError::NotARole);
     }
     let accounts = Accounts::new(reach.store.clone());
-    let account = accounts.find_by_email(email).await?.ok_or(TokenError::Unknown)?;
+    let account = accounts.find_by_email(email).await?.ok_or(Nobody)?;
     let changed = if remove {
         accounts.take_role(account.id, role).await?
     } else {
         accounts.give_role(account.id, role).await?
     };
-    let roles = changed.ok_or(TokenError::Unknown)?.roles;
+    let roles = changed.ok_or(Nobody)?.roles;
     let roles = if roles.is_empty() { "none".to_owned() } else { roles.join(", ") };
-    Ok(format!("Roles now: {roles}. Tokens have them from the next refresh on.\n"))
+    let unknown = !remove && !reach.auth.roles.contains_key(role);
+    let warning = if unknown {
+        format!("The role {role} gives no scope: LANDLINE_ROLES does not name it.\n")
+    } else {
+        String::new()
+    };
+    Ok(format!("Roles now: {roles}. Tokens have them from the next refresh on.\n{warning}"))
 }

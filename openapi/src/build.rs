@@ -30,6 +30,9 @@ pub enum Contradiction {
     /// Nobody is signed in at a public endpoint.
     #[error("{0} is public and takes a Caller")]
     PublicCaller(String),
+    /// A lease needs a key, and only POST and PATCH of somebody who is signed in have one.
+    #[error("{0} takes a Lease and cannot be sent with an idempotency key")]
+    Lease(String),
     /// The path has other parameters than the handler.
     #[error("{0} does not take the parameters of its path")]
     PathParameters(String),
@@ -100,6 +103,9 @@ impl Parts {
             || guard == Guard::Public && description.takes_caller_if_any
         {
             return Err(Contradiction::PublicCaller(id));
+        }
+        if description.leases && !(guard.needs_token() && endpoint.is_done_once()) {
+            return Err(Contradiction::Lease(id));
         }
         for (kind, entity) in std::mem::take(&mut description.kinds) {
             if *self.kinds.entry(kind).or_insert(entity) != entity {

@@ -279,7 +279,7 @@ mod get_account {
 
         let answer = world.anonymous().get("/v1/account").await.expect(401);
 
-        assert_eq!(answer.header("www-authenticate"), "Bearer");
+        assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"api\"");
         let expected = json!({
             "type": "urn:landline:problem:token_missing",
             "title": "An access token is needed",
@@ -301,7 +301,10 @@ mod get_account {
         world.advance(Duration::from_millis(1));
         let answer = ask(&maya).await.expect_problem(401, "token_expired");
 
-        assert_eq!(answer.header("www-authenticate"), "Bearer error=\"invalid_token\"");
+        assert_eq!(
+            answer.header("www-authenticate"),
+            "Bearer realm=\"api\", error=\"invalid_token\""
+        );
         ask(&maya.refreshed().await).await.expect(200);
     }
 

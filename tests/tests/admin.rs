@@ -123,7 +123,7 @@ mod inspect_account {
             "requestId": "test",
         });
         assert_eq!(answer.json(), expected);
-        let challenge = r#"Bearer error="insufficient_scope", scope="admin""#;
+        let challenge = r#"Bearer realm="api", error="insufficient_scope", scope="admin""#;
         assert_eq!(answer.header("www-authenticate"), challenge);
     }
 }
@@ -134,6 +134,25 @@ mod suspend_account {
     async fn sign_in(world: &World, password: &str) -> Answer {
         let body = json!({ "email": "maya@example.com", "password": password });
         world.anonymous().post("/v1/sessions").json(body).await
+    }
+
+    /// A thief who has an access token left does not set a password for later.
+    #[tokio::test]
+    async fn keeps_the_password_and_the_other_sessions_as_they_are() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+        let admin = world.admin().await;
+        admin.post(format!("{}/suspend", path(&maya))).await.expect(200);
+
+        let passwords = json!({
+            "currentPassword": "correct horse battery staple",
+            "newPassword": "incorrect zebra charger",
+        });
+        let change = maya.put("/v1/account/password").json(passwords).await;
+        let others = maya.delete("/v1/sessions/others").await;
+
+        change.expect_problem(403, "account_suspended");
+        others.expect_problem(403, "account_suspended");
     }
 
     #[tokio::test]

@@ -62,7 +62,7 @@ mod template {
     const SECRET: &str =
         "arn:aws:secretsmanager:eu-central-1:123456789012:secret:landline/signing-key-AbCdEf";
 
-    const PUBLIC_KEY: &str = r"-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAzfspzaZiMnKM+t5V2DYm12rFwgdGfOKA0/ZAlmUon5E=\n-----END PUBLIC KEY-----";
+    const PUBLIC_KEY: &str = r"-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA5oOVfI9dXmS5UfYAR6LMi2ee/Z3uH6ajswopdSxuS+4=\n-----END PUBLIC KEY-----";
 
     /// What the store that local-dev embeds says of the table that the code has made in it.
     async fn describe(world: &World, operation: &str) -> Value {
@@ -120,6 +120,16 @@ mod template {
         assert_eq!(set, read);
     }
 
+    #[test]
+    fn has_no_parameter_that_the_guide_does_not_name() {
+        let guide = include_str!("../../docs/deploying.md");
+        let parameters = template()["Parameters"].take();
+
+        for name in parameters.as_object().expect("parameters by name").keys() {
+            assert!(guide.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+
     /// A parameter that is left alone must be one that the function takes, blank ones included.
     #[test]
     fn starts_the_function_with_the_parameters_as_they_are() {
@@ -139,7 +149,7 @@ mod template {
                 (_, None) => "made-by-cloudformation".to_owned(),
             })
         };
-        let lambda = |name: &str| name.starts_with("AWS_").then(|| "set".to_owned());
+        let lambda = |name: &str| name.starts_with("AWS_").then(|| "512".to_owned());
 
         let settings = Settings::from_env(|name| match name {
             "AWS_CA_BUNDLE" => None,

@@ -103,6 +103,7 @@ impl Model {
                 self.families[family] = None;
                 Said::Done
             }
+            Ask::EndOthers { .. } if self.suspended => Said::Suspended,
             Ask::EndOthers { family } if self.families[family].is_none() => Said::Over,
             Ask::EndOthers { family } => {
                 let others = self.families.iter_mut().enumerate().filter(|(it, _)| *it != family);

@@ -287,6 +287,21 @@ mod a_request_with_a_key {
         assert_eq!(count(&world, &maya).await, 1);
     }
 
+    /// The body is of now, and so is its entity tag.
+    #[tokio::test]
+    async fn has_a_large_answer_made_anew_as_the_thing_is_by_then() {
+        let world = World::with(things()).await;
+        let maya = world.maya().await;
+        let first = make(&maya, "a-key", json!({ "length": 40_000 })).await.expect(201);
+        let path = format!("{}/lengthen", first.header("location"));
+        maya.post(path).unspecified().await.expect(200);
+
+        let again = make(&maya, "a-key", json!({ "length": 40_000 })).await.expect(201);
+
+        assert_eq!(again.json()["version"], 2);
+        assert_eq!(again.header("etag"), "\"2\"");
+    }
+
     #[tokio::test]
     async fn is_done_once_when_the_answer_of_the_table_is_lost() {
         let faults = Faults::start().await;
@@ -359,7 +374,10 @@ mod a_key {
 }
 
 mod a_lease {
-    use std::sync::{Mutex, PoisonError};
+    use std::sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    };
 
     use api::http::Lease;
     use tokio::sync::Semaphore;
@@ -407,5 +425,35 @@ mod a_lease {
         assert_eq!(again.header("idempotency-replayed"), "true");
         assert_eq!(letters(), 1);
         assert_eq!(count(&world, &maya).await, 1);
+    }
+
+    /// The effect has been had: nobody takes the request over and has it again.
+    #[tokio::test]
+    async fn is_not_given_on_when_what_goes_with_the_effect_cannot_be_written() {
+        let mut setup = things();
+        setup.modules.push(Module::new("bills").signed_in(endpoints![send_bill]));
+        let world = World::with(setup).await;
+        let maya = world.maya().await;
+        let send = || maya.post("/bills").unspecified().header("idempotency-key", "a-key");
+
+        let first = send().await;
+        world.advance(Duration::from_secs(60));
+        let again = send().await;
+
+        first.expect_problem(413, "content_too_large");
+        again.expect_problem(409, "conflict");
+        assert_eq!(BILLS.load(Ordering::Relaxed), 1);
+    }
+
+    static BILLS: AtomicU32 = AtomicU32::new(0);
+
+    /// Send a bill that is too long to be kept.
+    #[utoipa::path(post, path = "/bills")]
+    async fn send_bill(_: Lease, things: Owned<Thing>) -> Result<NoContent> {
+        BILLS.fetch_add(1, Ordering::Relaxed);
+        let (id, owner) = (things.ambient().new_id(), things.owner());
+        let text = "x".repeat(500 * 1024);
+        things.keep(&mut Thing { id, owner, text, version: 1 }).await?;
+        Ok(NoContent)
     }
 }

@@ -152,6 +152,14 @@ mod a_token_of_another_issuer {
         let change = client.patch("/v1/account").json(json!({ "displayName": "Maya" }));
         change.await.expect_problem(404, "not_found");
         client.delete("/v1/sessions/current").await.expect(204);
+        let others = client.delete("/v1/sessions/others").await;
+        others.expect_problem(404, "not_found");
+        let passwords = json!({
+            "currentPassword": "correct horse battery staple",
+            "newPassword": "incorrect zebra charger",
+        });
+        let change = client.put("/v1/account/password").json(passwords).await;
+        change.expect_problem(404, "not_found");
     }
 
     #[tokio::test]

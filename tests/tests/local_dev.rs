@@ -282,7 +282,10 @@ mod a_refusal {
         let arguments = ["--ephemeral", "--port", "0"];
         let outcome = run("local-dev", arguments, &[("LANDLINE_LIMITS", limits)]).await;
 
-        assert_refused(&outcome, "LANDLINE_LIMITS: signIn.perNetwork is not a whole number");
+        assert_eq!(outcome.code, Some(1), "{outcome:?}");
+        let expected = "error: the configuration is wrong or not complete:
+  LANDLINE_LIMITS: signIn.perNetwork is not a whole number from 1 to 100000\n";
+        assert_eq!(outcome.stderr, expected);
     }
 
     #[tokio::test]

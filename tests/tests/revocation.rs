@@ -148,13 +148,13 @@ mod change_password {
 
         let answer = change_password(&phone, "incorrect horse", NEW).await.expect(401);
 
-        assert_eq!(answer.header("www-authenticate"), "Bearer");
+        assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"api\"");
         let expected = json!({
             "type": "urn:landline:problem:credentials_invalid",
             "title": "Address and password do not match",
             "status": 401,
             "code": "credentials_invalid",
-            "detail": "Check the address and the password.",
+            "detail": "The current password is another one.",
             "requestId": "test",
         });
         assert_eq!(answer.json(), expected);

@@ -3,14 +3,19 @@
 
 use std::{fs, path::Path, thread};
 
-use api::http::{Code, Created, Json, Module, Problem, Result, endpoints};
+use api::{
+    App, Web,
+    http::{Code, Created, Json, Module, Problem, Result, endpoints},
+};
 use auth::SigningKey;
 use models::{
     aws::{Access, Credentials},
-    store::Connection,
+    platform::config::Config,
+    store::{Connection, Store},
     view,
 };
-use tests::{Setup, World};
+use serde_json::json;
+use tests::{Client, Door, Log, Setup, World};
 use tokio::runtime::Builder;
 
 const JWT: &str = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl";
@@ -164,6 +169,34 @@ mod a_test_fails {
         });
 
         assert_eq!(failure, "");
+    }
+}
+
+mod an_address_of_the_table_that_is_none {
+    use super::*;
+
+    /// The SDK's own error for it quotes the request, and with it what was to be stored.
+    #[tokio::test]
+    async fn is_told_without_what_was_to_be_stored() {
+        let world = World::new().await;
+        let connection = Connection::embedded("127.0.0.1:8000", "landline");
+        let store = Store::connect(connection, world.ambient().clone());
+        let auth = world.auth().clone();
+        let app =
+            App::with_modules(api::route_table(), auth, Web::default(), Config::default(), store);
+        let log = Log::listen();
+
+        let nobody = Client::new(Door::Router(app.router()));
+        let body = json!({
+            "email": "maya@example.com",
+            "password": "correct horse battery staple",
+            "displayName": "Maya Lindqvist",
+        });
+        let answer = nobody.post("/v1/accounts").json(body).await;
+
+        answer.expect_problem(503, "unavailable");
+        assert!(!log.text().contains("SdkBody"), "{}", log.text());
+        assert!(log.text().contains("dispatch failure"), "{}", log.text());
     }
 }
 

@@ -1,5 +1,7 @@
 //! Where the key that signs comes from, and what happens when it does not.
 
+use std::time::Duration;
+
 use auth::{KeptKey, Place, SigningKey};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use futures_util::future::join_all;
@@ -144,6 +146,25 @@ mod a_key_that_cannot_be_had {
 
         maya.get("/v1/account").await.expect(200);
         secrets.keep(NAME, &signing_key().to_pem());
+        maya.refreshed().await;
+    }
+
+    /// The token in hand was not exchanged, so however late it comes again, it is not an old one.
+    #[tokio::test]
+    async fn ends_no_session_where_old_tokens_are_good_for_seconds() {
+        let secrets = Secrets::start().await;
+        let mut auth = kept(secret(), &secrets, &signing_key());
+        auth.sessions.reuse = Some(Duration::from_secs(30));
+        let world = World::new().await;
+        let maya = world.maya().await;
+        let other = world.beside(auth);
+        let maya = maya.at(other.door());
+        let body = json!({ "refreshToken": maya.refresh_token() });
+        expect_nothing(maya.anonymous().post("/v1/sessions/refresh").json(body).await);
+
+        world.advance(Duration::from_secs(60));
+        secrets.keep(NAME, &signing_key().to_pem());
+
         maya.refreshed().await;
     }
 

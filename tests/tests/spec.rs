@@ -288,7 +288,9 @@ mod every_scoped_operation {
             for request in [good, bare, broken] {
                 let answer = request.await.expect_problem(403, "insufficient_scope");
 
-                let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
+                let challenge = format!(
+                    "Bearer realm=\"api\", error=\"insufficient_scope\", scope=\"{scope}\""
+                );
                 assert_eq!(answer.header("www-authenticate"), challenge, "{}", operation.id);
             }
         }

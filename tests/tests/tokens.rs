@@ -52,8 +52,8 @@ fn check(name: &str, answer: &Answer, expected: Option<&str>) {
     };
     assert_eq!(answer.status, 401, "{name}: {}", answer.text());
     assert_eq!(answer.json()["code"], code, "{name}");
-    let challenge =
-        if code == "token_missing" { "Bearer" } else { "Bearer error=\"invalid_token\"" };
+    let challenge = if code == "token_missing" { "" } else { ", error=\"invalid_token\"" };
+    let challenge = format!("Bearer realm=\"api\"{challenge}");
     assert_eq!(answer.header("www-authenticate"), challenge, "{name}");
 }
 

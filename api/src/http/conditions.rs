@@ -16,7 +16,8 @@ use models::store::Precondition;
 use super::{Code, Describe, Description, Problem};
 use crate::Services;
 
-/// The entity tag of this version: a strong one, since answers are the same to the byte.
+/// The entity tag of this version. A strong one: of one version all answers are alike, until a
+/// release shows more of it.
 pub(super) fn entity_tag(version: u64) -> HeaderValue {
     HeaderValue::try_from(format!("\"{version}\"")).expect("digits in quotes are a header's value")
 }

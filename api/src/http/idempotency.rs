@@ -92,9 +92,6 @@ async fn attempt(services: &Services, request: Request, next: Next) -> Result<Re
         }
         let lease = keyed.lease.get().cloned();
         let leased = lease.is_some();
-        if writes.is_empty() && !leased {
-            return Ok(response);
-        }
         let (response, answer) = kept(response).await?;
         match services.store.write(record(&keyed, lease, answer).and(writes)).await {
             Ok(()) => return Ok(response),
@@ -105,10 +102,22 @@ async fn attempt(services: &Services, request: Request, next: Next) -> Result<Re
                 }
                 services.store.back_off(tried).await;
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                if let Some(lease) = keyed.lease.get() {
+                    end_unknown(services, lease.clone()).await?;
+                }
+                return Err(error.into());
+            }
         }
         tried += 1;
     }
+}
+
+/// A handler has had its effect, and the writes that go with it are refused. Nobody may take the
+/// request over and have the effect again: it stays without an answer.
+async fn end_unknown(services: &Services, mut lease: KeyedRequest) -> Result<(), Problem> {
+    lease.held_until = None;
+    Ok(services.store.replace(&mut lease).await?)
 }
 
 /// The answer with its record, in the place of the lease where there is one.
@@ -149,7 +158,14 @@ async fn replay(
         let detail = "Another request was sent with this key. Make a new one.";
         return Err(Problem::new(Code::IdempotencyKeyReused, detail));
     }
-    Ok(known.answer.map(|answer| given_again(answer, parts)))
+    match known {
+        KeyedRequest { answer: Some(answer), .. } => Ok(Some(given_again(answer, parts))),
+        KeyedRequest { held_until: Some(_), .. } => Ok(None),
+        _ => {
+            let detail = "It was done, and its answer was lost. Look before you send another.";
+            Err(Problem::new(Code::Conflict, detail))
+        }
+    }
 }
 
 fn given_again(answer: KeptAnswer, parts: &Parts) -> Response {
@@ -184,10 +200,15 @@ pub(crate) async fn rebuild(
     *request.method_mut() = Method::GET;
     *request.uri_mut() = path.parse().unwrap_or_default();
     request.headers_mut().extend(authorization.map(|token| (AUTHORIZATION, token)));
-    let Ok(shown) = routes.oneshot(request).await;
+    let Ok(mut shown) = routes.oneshot(request).await;
+    let replayed = HeaderValue::from_static("true");
+    shown.headers_mut().insert(IDEMPOTENCY_REPLAYED, replayed);
     if !shown.status().is_success() {
         return shown;
     }
+    // What is shown now has the entity tag of now.
+    response.headers_mut().remove(ETAG);
+    response.headers_mut().extend(shown.headers().get(ETAG).cloned().map(|tag| (ETAG, tag)));
     *response.body_mut() = shown.into_body();
     response
 }

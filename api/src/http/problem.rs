@@ -211,19 +211,21 @@ impl Problem {
         self
     }
 
-    /// What `WWW-Authenticate` says (RFC 6750, section 3: no error code when there was no token).
+    /// What `WWW-Authenticate` says (RFC 6750, section 3: at least one parameter, and no error code
+    /// where there was no token).
     fn challenge(&self) -> Option<String> {
-        match self.0.code {
-            Code::TokenExpired | Code::TokenInvalid => {
-                Some("Bearer error=\"invalid_token\"".to_owned())
+        let error = match self.0.code {
+            Code::TokenExpired | Code::TokenInvalid | Code::SessionRevoked => {
+                ", error=\"invalid_token\"".to_owned()
             }
             Code::InsufficientScope => {
                 let scope = self.0.scope.unwrap_or_default();
-                Some(format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\""))
+                format!(", error=\"insufficient_scope\", scope=\"{scope}\"")
             }
-            code if code.status == StatusCode::UNAUTHORIZED => Some("Bearer".to_owned()),
-            _ => None,
-        }
+            code if code.status == StatusCode::UNAUTHORIZED => String::new(),
+            _ => return None,
+        };
+        Some(format!("Bearer realm=\"api\"{error}"))
     }
 
     /// The kind of problem.
@@ -317,6 +319,10 @@ impl From<auth::Error> for Problem {
             Error::WrongCredentials => {
                 Self::new(Code::CredentialsInvalid, "Check the address and the password.")
             }
+            Error::WrongPassword => {
+                Self::new(Code::CredentialsInvalid, "The current password is another one.")
+            }
+            Error::NoAccount => Self::not_found("account"),
             Error::SessionEnded => Self::new(Code::SessionRevoked, "Sign in again."),
             Error::Suspended => Self::new(Code::AccountSuspended, "Ask whoever runs this service."),
             Error::TooOften(wait) => {

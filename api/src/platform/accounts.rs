@@ -67,6 +67,8 @@ pub async fn update_account(
 #[utoipa::path(put, path = "/v1/account/password", responses(
     (status = 401, description = "`credentials_invalid`: the current password is another one. \
         `session_revoked`: this session has ended itself."),
+    (status = 403, description = "`account_suspended`: the account is suspended."),
+    (status = 404, description = "`not_found`: the token is another issuer's."),
     (status = 429, description = "`too_many_requests`: asked too often; try again after `Retry-After` seconds."),
 ))]
 pub async fn change_password(

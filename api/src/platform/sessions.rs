@@ -94,6 +94,8 @@ pub async fn delete_current_session(caller: Caller, sessions: Owned<Session>) ->
 /// device stays signed in.
 #[utoipa::path(delete, path = "/v1/sessions/others", responses(
     (status = 401, description = "`session_revoked`: this session has ended itself."),
+    (status = 403, description = "`account_suspended`: the account is suspended."),
+    (status = 404, description = "`not_found`: the token is another issuer's."),
 ))]
 pub async fn delete_other_sessions(State(auth): State<Auth>, caller: Caller) -> Result<NoContent> {
     auth.end_other_sessions(&caller).await?;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
 use auth::{Roles, SessionRules, is_scope};
 
-use super::Environment;
+use super::{Environment, decode};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -31,7 +31,7 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
     pub(super) fn roles(&mut self, default: Roles) -> Roles {
         let name = "LANDLINE_ROLES";
         let Some(text) = self.optional(name) else { return default };
-        let Ok(roles) = serde_json::from_str::<BTreeMap<String, Vec<String>>>(&text) else {
+        let Ok(roles) = decode::<BTreeMap<String, Vec<String>>>(&text) else {
             self.problems.push(format!(
                 "{name} is not a JSON object of roles and their scopes, such as {{\"admin\": [\"admin\"]}}"
             ));
@@ -164,6 +164,7 @@ mod tests {
             (r#"{"admin": [1]}"#, shape),
             (r#"{"admin": null}"#, shape),
             (r#"{"admin": ["admin"]"#, shape),
+            (r#"{"admin": ["admin"], "admin": []}"#, shape),
             (r#"{"admin": ["read write"]}"#, word),
             (r#"{"admin": [""]}"#, word),
             (r#"{"admin": ["a\\b"]}"#, word),

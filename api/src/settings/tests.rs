@@ -4,9 +4,9 @@ use super::Settings;
 
 /// Two, the second with its line ends written out.
 const PUBLIC_KEYS: &str = "-----BEGIN PUBLIC KEY-----
-MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAErQVDkR7n8OG25vg8uiPbYz76ld0y
-mSKTUgi7BNByb4wDh+hRXhQ9qZlezOKC5JQd85Q8eV+iFmEE/vvsMAQk0Q==
------END PUBLIC KEY-----\n-----BEGIN PUBLIC KEY-----\\nMCowBQYDK2VwAyEAzfspzaZiMnKM+t5V2DYm12rFwgdGfOKA0/ZAlmUon5E=\\n-----END PUBLIC KEY-----";
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEUEffcaHvEmw6tz8ickNwFCp5alk2
+ALfr0MFXLek62sdhY+ic0UmjVpzjyWfbiQlLDvxeXgBwD0EkQFzma8dXuQ==
+-----END PUBLIC KEY-----\n-----BEGIN PUBLIC KEY-----\\nMCowBQYDK2VwAyEA5oOVfI9dXmS5UfYAR6LMi2ee/Z3uH6ajswopdSxuS+4=\\n-----END PUBLIC KEY-----";
 const ISSUERS: &str = r#"[{
     "issuer": "https://accounts.google.com", "audiences": ["app"], "algorithms": ["RS256"]
 }]"#;
@@ -20,20 +20,28 @@ fn told(variables: &[(&str, &str)]) -> String {
 
 #[test]
 fn tells_everything_that_is_missing_at_once() {
-    let expected = "the configuration is not complete:
+    let expected = "the configuration is wrong or not complete:
   LANDLINE_ISSUER is not set: the URL of this API, such as https://api.example.com
   LANDLINE_AUDIENCE is not set: the name of this API
   LANDLINE_SIGNING_KEY is not set: the private key that signs access tokens, PKCS#8 PEM
   LANDLINE_TABLE is not set: the name of the DynamoDB table
   AWS_REGION is not set: the region of the table
   AWS_ACCESS_KEY_ID is not set: the function's access key
-  AWS_SECRET_ACCESS_KEY is not set: the function's access key";
+  AWS_SECRET_ACCESS_KEY is not set: the function's access key
+  AWS_LAMBDA_RUNTIME_API is not set: set by Lambda: where it hands out invocations
+  AWS_LAMBDA_FUNCTION_NAME is not set: set by Lambda
+  AWS_LAMBDA_FUNCTION_VERSION is not set: set by Lambda
+  AWS_LAMBDA_FUNCTION_MEMORY_SIZE is not set: set by Lambda, in MB";
 
     assert_eq!(told(&[]), expected);
 }
 
 /// An environment that has all that there is.
-const COMPLETE: [(&str, &str); 14] = [
+const COMPLETE: [(&str, &str); 18] = [
+    ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"),
+    ("AWS_LAMBDA_FUNCTION_NAME", "landline"),
+    ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+    ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
     ("LANDLINE_ISSUER", "https://api.example.com"),
     ("LANDLINE_AUDIENCE", "example"),
     ("LANDLINE_PUBLIC_KEYS", PUBLIC_KEYS),
@@ -65,12 +73,32 @@ fn takes_a_complete_environment() {
 }
 
 #[test]
+fn takes_no_issuer_or_endpoint_that_is_none() {
+    for issuer in [
+        "http://localhost.example.com",
+        "https://a b",
+        "https://api.example.com?x=1",
+        "https://me@api.example.com",
+        "https://",
+        "http://api.example.com",
+        "https://api.example.com/",
+    ] {
+        let told = told_with(&[("LANDLINE_ISSUER", issuer)]);
+        assert!(told.contains("LANDLINE_ISSUER is not an https:// URL"), "{issuer}: {told}");
+    }
+    for endpoint in ["127.0.0.1:8000", "nonsense", "http://", "http://local host:1", "ftp://a"] {
+        let told = told_with(&[("AWS_ENDPOINT_URL_DYNAMODB", endpoint)]);
+        assert!(told.contains("AWS_ENDPOINT_URL_DYNAMODB is not an http://"), "{endpoint}: {told}");
+    }
+}
+
+#[test]
 fn asks_for_the_public_half_of_a_key_that_is_kept_elsewhere() {
     let key = ("LANDLINE_SIGNING_KEY", "ssm:/landline/key");
 
     let told = told_with(&[key, ("LANDLINE_PUBLIC_KEYS", "")]);
 
-    let expected = "the configuration is not complete:
+    let expected = "the configuration is wrong or not complete:
   LANDLINE_PUBLIC_KEYS is not set: the public half of a signing key that is kept elsewhere";
     assert_eq!(told, expected);
 }

@@ -112,18 +112,11 @@ impl Trusted {
 
     /// Those of the token's scopes that this issuer may give.
     fn believed(&self, claims: &Members<'_>) -> Result<Vec<String>, TokenError> {
-        if self.rules.scopes.is_empty() {
-            return Ok(Vec::new());
-        }
-        let told: Option<Text<'_>> = claims.optional("scope")?;
-        let told = told.map(|text| text.0).unwrap_or_default();
-        let told = told.split(' ').filter(|scope| self.rules.scopes.iter().any(|it| it == scope));
-        Ok(told.map(str::to_owned).collect())
+        let mut scopes = if self.rules.scopes.is_empty() { Vec::new() } else { claims.scopes()? };
+        scopes.retain(|scope| self.rules.scopes.contains(scope));
+        Ok(scopes)
     }
 }
-
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// One name, or a list (RFC 7519, section 4.1.3).
 #[derive(Deserialize)]

@@ -135,43 +135,46 @@ mod check {
 mod a_crowd {
     use super::*;
 
+    /// As a sign-in does it: a place first.
+    async fn check_one(passwords: &Passwords) -> Result<Checked, Error> {
+        passwords.check(passwords.place()?, b"password", None).await
+    }
+
     /// The permits are taken before, so nobody is done until everybody has asked.
     #[tokio::test]
-    async fn of_a_hundred_is_hashed_up_to_the_thirty_second_and_refused_from_there_at_once() {
+    async fn is_hashed_up_to_the_hundredth_and_refused_from_there_at_once() {
         let passwords = Passwords::new(Ambient::fixed(Timestamp::from_unix_millis(0), 7));
         let permits = passwords.permits.clone().acquire_many_owned(4).await.unwrap();
-        let mut crowd: Vec<_> =
-            (0..100).map(|_| Box::pin(passwords.check(b"password", None))).collect();
+        let mut crowd: Vec<_> = (0..150).map(|_| Box::pin(check_one(&passwords))).collect();
 
         let at_once: Vec<_> = crowd.iter_mut().map(|one| one.now_or_never()).collect();
 
-        assert!(at_once[..32].iter().all(Option::is_none));
-        for refused in &at_once[32..] {
+        assert!(at_once[..100].iter().all(Option::is_none));
+        for refused in &at_once[100..] {
             assert!(matches!(refused, Some(Err(Error::Busy))));
         }
         drop(permits);
-        crowd.truncate(32);
+        crowd.truncate(100);
         for checked in join_all(crowd).await {
             assert_eq!(checked.unwrap(), Checked::Wrong);
         }
         let idle = passwords.idle.lock().unwrap();
         assert!(idle.len() <= 4, "{} memories for four hashes at once", idle.len());
-        assert_eq!(idle.iter().map(|memory| memory.work).sum::<u32>(), 32 * WORK);
+        assert_eq!(idle.iter().map(|memory| memory.work).sum::<u32>(), 100 * WORK);
     }
 
     #[tokio::test]
     async fn leaves_its_places_when_it_goes_away() {
         let passwords = Passwords::new(Ambient::fixed(Timestamp::from_unix_millis(0), 7));
         let permits = passwords.permits.clone().acquire_many_owned(4).await.unwrap();
-        let mut crowd: Vec<_> =
-            (0..32).map(|_| Box::pin(passwords.check(b"password", None))).collect();
+        let mut crowd: Vec<_> = (0..100).map(|_| Box::pin(check_one(&passwords))).collect();
         assert!(crowd.iter_mut().all(|one| one.now_or_never().is_none()));
-        assert!(matches!(passwords.check(b"password", None).await, Err(Error::Busy)));
+        assert!(matches!(check_one(&passwords).await, Err(Error::Busy)));
 
         drop(crowd);
 
         drop(permits);
-        assert_eq!(passwords.check(b"password", None).await.unwrap(), Checked::Wrong);
+        assert_eq!(check_one(&passwords).await.unwrap(), Checked::Wrong);
     }
 
     /// The request is gone, and its hash is not: it goes on to count.
@@ -180,16 +183,15 @@ mod a_crowd {
         let passwords = Passwords::new(Ambient::fixed(Timestamp::from_unix_millis(0), 7));
         let held = passwords.idle.clone();
         let held = held.lock().unwrap();
-        let mut crowd: Vec<_> =
-            (0..4).map(|_| Box::pin(passwords.check(b"password", None))).collect();
+        let mut crowd: Vec<_> = (0..4).map(|_| Box::pin(check_one(&passwords))).collect();
         assert!(crowd.iter_mut().all(|one| one.now_or_never().is_none()));
 
         drop(crowd);
 
-        assert_eq!(passwords.places.available_permits(), 28);
+        assert_eq!(passwords.places.available_permits(), 96);
         assert_eq!(passwords.permits.available_permits(), 0);
         drop(held);
-        drop(passwords.places.acquire_many(32).await.unwrap());
+        drop(passwords.places.acquire_many(100).await.unwrap());
         drop(passwords.permits.acquire_many(4).await.unwrap());
     }
 }

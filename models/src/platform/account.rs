@@ -260,15 +260,11 @@ impl Accounts {
     pub async fn end_sessions(
         &self,
         account: &mut Account,
-        survivor: Option<&mut Session>,
+        survivor: &mut Session,
     ) -> Result<bool, Error> {
         account.session_epoch += 1;
-        let mut writes = WriteSet::new().replace(account);
-        if let Some(session) = survivor {
-            session.epoch = account.session_epoch;
-            writes = writes.replace(session);
-        }
-        match self.0.write(writes).await {
+        survivor.epoch = account.session_epoch;
+        match self.0.write(WriteSet::new().replace(account).replace(survivor)).await {
             Ok(()) => Ok(true),
             Err(Error::Conflict { .. }) => Ok(false),
             Err(error) => Err(error),

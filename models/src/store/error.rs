@@ -51,7 +51,14 @@ impl Error {
         E: std::error::Error + ProvideErrorMetadata + 'static,
         R: std::fmt::Debug + 'static,
     {
-        let mut text = crate::causes(error);
+        // What is behind a request that could not be made quotes the request, and with it what was
+        // to be stored.
+        let quotes = match error {
+            SdkError::ConstructionFailure(_) => true,
+            SdkError::DispatchFailure(failure) => !failure.is_io() && !failure.is_timeout(),
+            _ => false,
+        };
+        let mut text = if quotes { error.to_string() } else { crate::causes(error) };
         if let Some(code) = error.code() {
             text += &format!(" ({code})");
         }
