@@ -34,7 +34,7 @@
 //! - Every request carries `X-Request-Id: test`, so that problem documents can be compared whole.
 //!   Ids come from the answers: a literal would change with every draw from the seed before it.
 //! - [`Faults`]: what goes wrong between the app and its table, for a world that stands behind them
-//!   (`World::behind(&faults)`); also counts the calls. [`Log`]: what the app logs meanwhile.
+//!   (`World::behind(&faults)`); also counts the calls and what they cost ([`Cost`]). [`Log`]: what the app logs meanwhile.
 //! - [`Issuer`]: somebody else who issues tokens, for a world that trusts it ([`issuer::trusting`]).
 //! - [`Secrets`]: where AWS keeps the key that signs, for a world that has it not in hand.
 //! - [`Function`] and [`LocalDev`]: the built programs, for what can only be seen from outside.
@@ -42,8 +42,8 @@
 //!
 //! A new module in three steps: `tests/tests/reminders.rs`, a line in `tests/tests/main.rs`, and
 //! one `mod` for each endpoint. A module's tests are in its own file and nowhere else, so that it
-//! can be deleted with its module. The spec-driven tests (`spec.rs`, `models.rs`) find it by
-//! themselves.
+//! can be deleted with its module. The spec-driven tests (`spec.rs`, `models.rs`, `costs.rs`) find
+//! it by themselves ([`Operation`]).
 
 mod answer;
 mod client;
@@ -57,6 +57,7 @@ mod function;
 pub mod issuer;
 mod laptop;
 mod log;
+mod operation;
 mod operator;
 mod programs;
 pub mod samples;
@@ -76,6 +77,7 @@ pub use function::Function;
 pub use issuer::Issuer;
 pub use laptop::LocalDev;
 pub use log::Log;
+pub use operation::Operation;
 pub use operator::{call_store, documented_command};
 pub use programs::{Outcome, program, run};
 pub use secrets::Secrets;

@@ -3,132 +3,12 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use tests::{
-    Answer, Client, Request, World,
+    Operation, World,
     samples::{good, resolved},
     spec::document,
 };
-
-/// An operation as the document has it.
-struct Operation {
-    method: Method,
-    path: &'static str,
-    id: &'static str,
-    said: &'static Value,
-}
-
-impl Operation {
-    fn all() -> Vec<Self> {
-        let paths = document()["paths"].as_object().expect("the document has paths");
-        let methods = |(path, methods): (&'static String, &'static Value)| {
-            let methods = methods.as_object().expect("a path has methods");
-            methods.iter().map(|(method, said)| Self {
-                method: method.to_uppercase().parse().expect("a method"),
-                path,
-                id: said["operationId"].as_str().expect("an operation has an id"),
-                said,
-            })
-        };
-        paths.iter().flat_map(methods).collect()
-    }
-
-    /// Whether nobody gets in without a token; an empty requirement lets everybody in.
-    fn is_guarded(&self) -> bool {
-        let ways = self.said["security"].as_array();
-        ways.is_some_and(|ways| ways.iter().all(|way| *way != json!({})))
-    }
-
-    /// The scope that it asks of a token, if any.
-    fn scope(&self) -> Option<&str> {
-        self.said["security"][0]["accessToken"][0].as_str()
-    }
-
-    fn body(&self) -> Option<&Value> {
-        self.said["requestBody"]["content"]
-            .get("application/json")
-            .map(|content| &content["schema"])
-    }
-
-    fn has_parameters(&self) -> bool {
-        self.path.contains('{')
-    }
-
-    /// The path with an id of nothing for each parameter.
-    fn somewhere(&self) -> String {
-        self.at("019ab3c5-7a10-7c3e-9d4f-2b8e6a1f0c5d")
-    }
-
-    /// The path with this id for each parameter.
-    fn at(&self, id: &str) -> String {
-        let segment = |segment| if str::starts_with(segment, '{') { id } else { segment };
-        self.path.split('/').map(segment).collect::<Vec<_>>().join("/")
-    }
-
-    /// The parameters in this place, each with a good value: all that can be said, or as little as
-    /// is needed.
-    fn parameters(&self, place: &str, whole: bool) -> Vec<(&'static str, String)> {
-        let parameters = self.said["parameters"].as_array().into_iter().flatten();
-        let parameters = parameters.map(|it| match it["$ref"].as_str() {
-            Some(name) => document().pointer(&name[1..]).expect("what is referred to is there"),
-            None => it,
-        });
-        parameters
-            .filter(|it| it["in"] == place && (whole || it["required"] == true))
-            // Whether a condition holds depends on what is there.
-            .filter(|it| !it["name"].as_str().is_some_and(|name| name.starts_with("If-")))
-            .map(|it| {
-                let value = good(&it["schema"], whole);
-                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                (it["name"].as_str().unwrap_or_default(), text)
-            })
-            .collect()
-    }
-
-    /// A good request of this operation, with all that can be said or as little as is needed.
-    fn request(&self, client: &Client, path: &str, whole: bool) -> Request {
-        let mut pairs = form_urlencoded::Serializer::new(String::new());
-        pairs.extend_pairs(self.parameters("query", whole));
-        let query = pairs.finish();
-        let path = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
-        let request = client.request(self.method.clone(), path);
-        let headers = self.parameters("header", whole).into_iter();
-        let request = headers.fold(request, |request, (name, value)| request.header(name, value));
-        match self.body() {
-            Some(schema) => request.json(good(schema, whole)),
-            None => request,
-        }
-    }
-}
-
-/// The path of something that belongs to this person: each parameter is taken from the list at the
-/// path so far, and made there when the list is empty.
-async fn owned(person: &Client, template: &str) -> String {
-    let mut path = String::new();
-    let mut known = String::new();
-    for segment in template.split('/').skip(1) {
-        if segment.starts_with('{') {
-            path = format!("{path}/{}", first_id(person, &path, &known).await);
-        } else {
-            path = format!("{path}/{segment}");
-        }
-        known = format!("{known}/{segment}");
-    }
-    path
-}
-
-async fn first_id(person: &Client, path: &str, template: &str) -> String {
-    let first = |answer: Answer| answer.json()["items"][0]["id"].as_str().map(str::to_owned);
-    if let Some(id) = first(person.get(path).await.expect(200)) {
-        return id;
-    }
-    let create = Operation::all()
-        .into_iter()
-        .find(|operation| operation.path == template && operation.method == Method::POST)
-        .unwrap_or_else(|| panic!("nothing can be made at {template}"));
-    create.request(person, path, false).await.expect(201);
-    first(person.get(path).await.expect(200)).expect("what was made is listed")
-}
 
 mod every_operation {
     use super::*;
@@ -146,7 +26,7 @@ mod every_operation {
                 } else if operation.is_guarded() {
                     let email = format!("{}-{whole}@example.com", operation.id.replace('_', "-"));
                     let person = world.anonymous().register(&email, "Maya").await;
-                    let path = owned(&person, operation.path).await;
+                    let path = operation.owned_by(&person).await;
                     (person, path)
                 } else {
                     (world.anonymous(), operation.somewhere())
@@ -177,7 +57,7 @@ mod every_operation {
             let path = operation.somewhere();
             // What is not there is not found before its body is read.
             let path =
-                if operation.has_parameters() { owned(person, operation.path).await } else { path };
+                if operation.has_parameters() { operation.owned_by(person).await } else { path };
             let request = || person.request(operation.method.clone(), &path);
             let mut unknown = good(schema, true);
             unknown["unknown"] = json!(1);
@@ -251,7 +131,7 @@ mod every_guarded_operation {
         let owned_ones = |it: &Operation| it.is_guarded() && it.scope().is_none();
         for operation in Operation::all().iter().filter(|it| owned_ones(it) && it.has_parameters())
         {
-            let path = owned(&maya, operation.path).await;
+            let path = operation.owned_by(&maya).await;
             let (list, _) = path.rsplit_once('/').expect("a path has segments");
             let before = maya.get(list).await.expect(200).json();
             for whole in [false, true] {
