@@ -35,6 +35,14 @@ spec:
 spec-write:
     .ci/spec --write
 
+# Whether docs/costs.md says what each operation takes of the table
+costs:
+    .ci/costs
+
+# Write what each operation takes of the table
+costs-write:
+    .ci/costs --write
+
 # Whether the workspace builds and passes its tests with the example deleted
 without-example:
     .ci/run without-example

@@ -178,7 +178,7 @@ impl Told {
         let consumed = &answer["ConsumedCapacity"];
         let tables = consumed.as_array().map_or(std::slice::from_ref(consumed), Vec::as_slice);
         let units: f64 = tables.iter().filter_map(|table| table["CapacityUnits"].as_f64()).sum();
-        if operation.contains("Get") || operation == "Query" {
+        if operation.contains("Get") || ["Query", "Scan"].contains(&operation) {
             self.cost.reads += units;
         } else {
             self.cost.writes += units;

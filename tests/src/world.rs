@@ -92,7 +92,14 @@ impl World {
     /// # Panics
     /// When its store does not start, or another world is behind them.
     pub async fn behind(faults: &Faults) -> Self {
-        let setup = Setup::default();
+        Self::with_faults(Setup::default(), faults).await
+    }
+
+    /// A world of these parts whose app reaches its store through these faults.
+    ///
+    /// # Panics
+    /// When its store does not start, or another world is behind them.
+    pub async fn with_faults(setup: Setup, faults: &Faults) -> Self {
         let store = store_with_a_table(&setup.ambient).await;
         let connection = faults.before(local_dev::connection(&store));
         Self::on(store, connection, setup)
