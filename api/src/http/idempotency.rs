@@ -92,6 +92,10 @@ async fn attempt(services: &Services, request: Request, next: Next) -> Result<Re
         }
         let lease = keyed.lease.get().cloned();
         let leased = lease.is_some();
+        // A look-up, for one: nobody's data is kept for that.
+        if writes.is_empty() && !leased {
+            return Ok(response);
+        }
         let (response, answer) = kept(response).await?;
         match services.store.write(record(&keyed, lease, answer).and(writes)).await {
             Ok(()) => return Ok(response),
