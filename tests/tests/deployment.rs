@@ -81,9 +81,16 @@ mod template {
         assert_eq!(table["KeySchema"], made["KeySchema"], "{made}");
         assert_eq!(table["AttributeDefinitions"], made["AttributeDefinitions"], "{made}");
         assert_eq!(table["BillingMode"], made["BillingModeSummary"]["BillingMode"], "{made}");
-        for index in ["LocalSecondaryIndexes", "GlobalSecondaryIndexes"] {
-            assert_eq!(table[index], made[index], "{made}");
-        }
+        assert_eq!(table["LocalSecondaryIndexes"], made["LocalSecondaryIndexes"], "{made}");
+        let index = |table: &Value| {
+            let indexes = table["GlobalSecondaryIndexes"].as_array().expect("a list").iter();
+            let parts = ["IndexName", "KeySchema", "Projection"];
+            indexes.map(|index| parts.map(|part| index[part].clone())).collect::<Vec<_>>()
+        };
+        assert_eq!(index(&table), index(&made), "{made}");
+        let stream = json!({ "StreamViewType": made["StreamSpecification"]["StreamViewType"] });
+        assert_eq!(table["StreamSpecification"], stream, "{made}");
+        assert_eq!(made["StreamSpecification"]["StreamEnabled"], true, "{made}");
         assert_eq!(ttl["TimeToLiveStatus"], "ENABLED", "{ttl}");
         assert_eq!(
             table["TimeToLiveSpecification"],
@@ -198,11 +205,17 @@ mod template {
             })
             .collect::<Vec<_>>();
 
+        let index = template()["Resources"]["Table"]["Properties"]["GlobalSecondaryIndexes"][0]
+            ["IndexName"]
+            .take();
+        let index = format!("${{Table.Arn}}/index/{}", index.as_str().expect("the index's name"));
+        let query = ["dynamodb:Query".to_owned()];
         let logs = ["logs:CreateLogStream", "logs:PutLogEvents"].map(str::to_owned);
         assert_eq!(
             allowed,
             [
                 (called_by_the_store(), json!({ "Fn::GetAtt": "Table.Arn" })),
+                (query.into(), json!({ "Fn::Sub": index })),
                 (called_for_the_signing_key(), json!({ "Ref": "SigningKeySecret" })),
                 (logs.into(), json!({ "Fn::GetAtt": "FunctionLogs.Arn" })),
             ],

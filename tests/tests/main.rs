@@ -24,6 +24,7 @@ mod notes;
 mod parity;
 mod passwords;
 mod refresh;
+mod repositories;
 mod revocation;
 mod secrets;
 mod sessions;

@@ -1,10 +1,11 @@
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::Key;
+use super::{Key, Lookup};
 use crate::Timestamp;
 
 /// What is kept as one item. Its fields become the item's attributes by serde; `pk`, `sk`,
-/// `kind`, `ttl`, `writeId`, `changedAt` and `deletedAt` are added by the store and are not names for fields.
+/// `kind`, `ttl`, `writeId`, `changedAt`, `deletedAt` and `lookup` are added by the store and are not
+/// names for fields.
 ///
 /// # Panics
 /// Writing one with a field of such a name, or without a `version`.
@@ -28,6 +29,12 @@ pub trait Entity: Serialize + DeserializeOwned + Send + Sync {
     /// When the item ends. From then on it reads as missing, although DynamoDB deletes it up to
     /// days later.
     fn expires_at(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// The value by which [`Store::look_up`](super::Store::look_up) finds it. Only what has one is
+    /// in the table's index, which costs a write unit more for each write of such an item.
+    fn lookup(&self) -> Option<Lookup> {
         None
     }
 }

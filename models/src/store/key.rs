@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use crate::{Id, Timestamp, store::Entity};
 
 /// The two parts of an item's primary key, `pk` and `sk`. Every layout of the table is here.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     pub(super) partition: String,
     pub(super) sort: String,
@@ -39,13 +39,40 @@ impl Key {
     }
 }
 
+/// A value by which items are found that are not known by their keys: the partition of the table's
+/// one index. An entity says its own with [`Entity::lookup`]. The value is hashed, as above.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lookup(pub(super) String);
+
+impl Lookup {
+    /// Among what a person owns of this kind, such as the order of a number:
+    /// `ACCOUNT#<owner>#<KIND>#<by>#<hash>`.
+    pub fn of_owner<E: Entity>(owner: Id, by: &str, value: &str) -> Self {
+        let hash = hash(value.as_bytes());
+        Self(format!("{}#{}#{by}#{hash}", owner_partition(owner), E::KIND))
+    }
+
+    /// Among everybody's things of this kind, such as what a payment provider knows under a number
+    /// of its own: `LOOKUP#<KIND>#<by>#<hash>`.
+    pub fn of_all<E: Entity>(by: &str, value: &str) -> Self {
+        Self(format!("LOOKUP#{}#{by}#{}", E::KIND, hash(value.as_bytes())))
+    }
+}
+
 fn hash(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, bytes))
 }
 
 pub(super) fn owner_partition(owner: Id) -> String {
-    format!("ACCOUNT#{owner}")
+    format!("{OWNED}{owner}")
 }
+
+/// Whether somebody owns what is in this partition.
+pub(super) fn is_owned(partition: &str) -> bool {
+    partition.starts_with(OWNED)
+}
+
+const OWNED: &str = "ACCOUNT#";
 
 #[cfg(test)]
 mod tests {

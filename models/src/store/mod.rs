@@ -5,28 +5,36 @@
 //! - An [`Entity`] says its key and version; [`Store`] writes the expressions.
 //! - A missing item is `None`; a lost race is [`Error::Conflict`].
 //! - What only counts is no entity: [`Store::count`].
+//! - What is not known by its key is found by a [`Lookup`], a little late.
 
+mod batch;
 mod client;
 mod counter;
 mod entity;
 mod error;
+mod item;
 mod key;
+mod look_up;
 mod owned;
 mod page;
 mod precondition;
 mod read;
+mod shape;
 mod table;
 mod write;
+mod write_set;
 
 pub use client::Connection;
 pub use entity::Entity;
 pub use error::Error;
-pub use key::Key;
+pub use key::{Key, Lookup};
 pub use owned::Owned;
 use page::Listing;
 pub use page::Page;
 pub use precondition::Precondition;
-pub use write::{Collected, WriteSet};
+pub use shape::Projection;
+pub use write::Collected;
+pub use write_set::WriteSet;
 
 /// Declare the view of a [`Page`]: a named struct, because a generic page would reach the clients
 /// under an invented name. `page_view! { /// Docs. pub struct NotePage of NoteView, from Note }`
@@ -57,7 +65,16 @@ use crate::Ambient;
 
 /// The table, and the time and randomness that what is written in it needs. Cheap to clone.
 #[derive(Clone)]
-pub struct Store(Arc<Inner>, Option<Collected>);
+pub struct Store(Arc<Inner>, Writing);
+
+/// What becomes of a write.
+#[derive(Clone, Default)]
+struct Writing {
+    /// Where it is put in place of the table.
+    collected: Option<Collected>,
+    /// What happens together with it.
+    along: WriteSet,
+}
 
 struct Inner {
     client: aws_sdk_dynamodb::Client,
@@ -69,7 +86,10 @@ impl Store {
     /// Set the client up. Nothing is sent before the first operation.
     pub fn connect(connection: Connection, ambient: Ambient) -> Self {
         let table = connection.table.clone();
-        Self(Arc::new(Inner { client: connection.into_client(), table, ambient }), None)
+        Self(
+            Arc::new(Inner { client: connection.into_client(), table, ambient }),
+            Writing::default(),
+        )
     }
 
     /// Where repositories take time and new ids from.

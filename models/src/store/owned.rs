@@ -1,6 +1,9 @@
 use std::{fmt, marker::PhantomData};
 
-use super::{Entity, Error, Key, Listing, Page, Precondition, Store, key::owner_partition};
+use super::{
+    Entity, Error, Key, Listing, Lookup, Page, Precondition, Projection, Store, WriteSet,
+    key::{is_owned, owner_partition},
+};
 use crate::{Ambient, Id};
 
 /// How many items a page has where nothing is asked for.
@@ -23,7 +26,7 @@ impl<E> fmt::Debug for Owned<E> {
 impl<E: Entity> Owned<E> {
     /// What this person owns. A handler gets the caller's by naming `Owned<E>` in its signature.
     pub fn new(store: Store, owner: Id) -> Self {
-        Self { store, owner, entity: PhantomData }
+        Self::new_in(store, owner)
     }
 
     /// Whose they are.
@@ -41,10 +44,39 @@ impl<E: Entity> Owned<E> {
         self.store.get(self.key(id)).await
     }
 
+    /// Some fields of the one of this id. One that ends is missing up to a second before its end.
+    pub async fn get_as<P: Projection<Of = E>>(&self, id: Id) -> Result<Option<P>, Error> {
+        self.store.get_as(self.key(id)).await
+    }
+
+    /// Those of these ids, in the order of the ids: each once, and without what is missing.
+    pub async fn get_all(&self, ids: &[Id]) -> Result<Vec<E>, Error> {
+        self.store.get_all(ids.iter().map(|id| self.key(*id)).collect()).await
+    }
+
+    /// Those that say this [`Lookup::of_owner`]; see [`Store::look_up`].
+    pub async fn look_up(&self, by: &str, value: &str) -> Result<Vec<E>, Error> {
+        let lookup = Lookup::of_owner::<E>(self.owner, by, value);
+        let mut found = self.store.look_up(&lookup).await?;
+        found.retain(|entity| self.check_owner(entity).is_ok());
+        Ok(found)
+    }
+
     /// Keep a new one. [`Error::Conflict`] when there is one of its id.
     pub async fn keep(&self, entity: &mut E) -> Result<(), Error> {
         self.check_owner(entity)?;
         self.store.create(entity).await
+    }
+
+    /// Keep new ones under new ids: what already is under one of them is replaced, without a
+    /// [`Error::Conflict`]. They are not kept together: after [`Error::Unavailable`] some are there,
+    /// and keeping all of them again is harmless.
+    ///
+    /// Where a write happens together with others, these do too: conflicts and the limit of 100
+    /// writes are those of a [`WriteSet`] then.
+    pub async fn keep_all(&self, entities: &mut [E]) -> Result<(), Error> {
+        entities.iter().try_for_each(|entity| self.check_owner(entity))?;
+        self.store.create_all(entities).await
     }
 
     /// Read one, change it and write it back; anew when another write came between. So `change` may
@@ -91,6 +123,32 @@ impl<E: Entity> Owned<E> {
     ) -> Result<Page<E>, Error> {
         let limit = limit.map_or(PAGE, |limit| limit.max(1) as usize);
         self.store.list(&Listing { owner: self.owner, limit, cursor, containing }).await
+    }
+
+    /// Some fields of them; otherwise the same, the cursors too. What ends is missing up to a second
+    /// before its end.
+    pub async fn page_of<P: Projection<Of = E>>(
+        &self,
+        limit: Option<u32>,
+        cursor: Option<&str>,
+        containing: Option<(&str, &str)>,
+    ) -> Result<Page<P>, Error> {
+        let limit = limit.map_or(PAGE, |limit| limit.max(1) as usize);
+        self.store.list_as(&Listing { owner: self.owner, limit, cursor, containing }).await
+    }
+
+    /// The same things, for one write that these happen together with; see
+    /// [`Store::together_with`]. [`Error::ForeignOwner`] when one is to what somebody else owns.
+    pub fn together_with(&self, writes: WriteSet) -> Result<Self, Error> {
+        let ours = owner_partition(self.owner);
+        if writes.partitions().any(|partition| is_owned(partition) && *partition != ours) {
+            return Err(Error::ForeignOwner { kind: E::KIND });
+        }
+        Ok(Self::new_in(self.store.together_with(writes), self.owner))
+    }
+
+    fn new_in(store: Store, owner: Id) -> Self {
+        Self { store, owner, entity: PhantomData }
     }
 
     fn check_owner(&self, entity: &E) -> Result<(), Error> {

@@ -1,5 +1,7 @@
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    AttributeDefinition, BillingMode, CreateGlobalSecondaryIndexAction, GlobalSecondaryIndex,
+    GlobalSecondaryIndexUpdate, KeySchemaElement, KeyType, Projection, ProjectionType,
+    ScalarAttributeType, StreamSpecification, StreamViewType, TableDescription,
     TimeToLiveSpecification,
 };
 
@@ -19,24 +21,54 @@ pub(super) const WRITE_ID: &str = "writeId";
 pub(super) const CHANGED_AT: &str = "changedAt";
 pub(super) const DELETED_AT: &str = "deletedAt";
 
+/// The partition of the one index, which has what carries it and nothing else, and its name.
+pub(super) const LOOKUP: &str = "lookup";
+pub(super) const LOOKUP_INDEX: &str = "byLookup";
+
+fn attribute(name: &str) -> AttributeDefinition {
+    AttributeDefinition::builder()
+        .attribute_name(name)
+        .attribute_type(ScalarAttributeType::S)
+        .build()
+        .expect("name and type are set")
+}
+
+fn key(name: &str, key_type: KeyType) -> KeySchemaElement {
+    KeySchemaElement::builder()
+        .attribute_name(name)
+        .key_type(key_type)
+        .build()
+        .expect("name and type are set")
+}
+
+/// Within a lookup items are in the order of their sort keys.
+fn lookup_keys() -> Vec<KeySchemaElement> {
+    vec![key(LOOKUP, KeyType::Hash), key(SORT, KeyType::Range)]
+}
+
+fn keys_only() -> Projection {
+    Projection::builder().projection_type(ProjectionType::KeysOnly).build()
+}
+
+/// What was written, for those who follow the table: the outbox is in it.
+fn stream() -> StreamSpecification {
+    StreamSpecification::builder()
+        .stream_enabled(true)
+        .stream_view_type(StreamViewType::NewImage)
+        .build()
+        .expect("the switch is set")
+}
+
 impl Store {
-    /// Create the table if it is missing. For laptops and tests: in the cloud the deployment's
-    /// template makes it, and the function's role may not.
+    /// Create the table if it is missing, and what one of an older release lacks. For laptops and
+    /// tests: in the cloud the deployment's template makes it, and the function's role may not.
     pub async fn create_table(&self) -> Result<(), Error> {
-        let attribute = |name: &str| {
-            AttributeDefinition::builder()
-                .attribute_name(name)
-                .attribute_type(ScalarAttributeType::S)
-                .build()
-                .expect("name and type are set")
-        };
-        let key = |name: &str, key_type| {
-            KeySchemaElement::builder()
-                .attribute_name(name)
-                .key_type(key_type)
-                .build()
-                .expect("name and type are set")
-        };
+        let by_lookup = GlobalSecondaryIndex::builder()
+            .index_name(LOOKUP_INDEX)
+            .set_key_schema(Some(lookup_keys()))
+            .projection(keys_only())
+            .build()
+            .expect("name and keys are set");
         let created = self
             .0
             .client
@@ -45,8 +77,11 @@ impl Store {
             .billing_mode(BillingMode::PayPerRequest)
             .attribute_definitions(attribute(PARTITION))
             .attribute_definitions(attribute(SORT))
+            .attribute_definitions(attribute(LOOKUP))
             .key_schema(key(PARTITION, KeyType::Hash))
             .key_schema(key(SORT, KeyType::Range))
+            .global_secondary_indexes(by_lookup)
+            .stream_specification(stream())
             .send()
             .await;
         match created {
@@ -54,10 +89,36 @@ impl Store {
             Err(error)
                 if error.as_service_error().is_some_and(|e| e.is_resource_in_use_exception()) =>
             {
-                Ok(())
+                self.bring_up_to_date().await
             }
             Err(error) => Err(Error::unavailable(&error)),
         }
+    }
+
+    /// DynamoDB makes one such change at a time.
+    async fn bring_up_to_date(&self) -> Result<(), Error> {
+        let answer = self.0.client.describe_table().table_name(&self.0.table).send().await;
+        let table = answer.map_err(|error| Error::unavailable(&error))?.table;
+        let has = |what: fn(&TableDescription) -> bool| table.as_ref().is_some_and(what);
+        let change = self.0.client.update_table().table_name(&self.0.table);
+        if !has(|table| !table.global_secondary_indexes().is_empty()) {
+            let by_lookup = CreateGlobalSecondaryIndexAction::builder()
+                .index_name(LOOKUP_INDEX)
+                .set_key_schema(Some(lookup_keys()))
+                .projection(keys_only())
+                .build()
+                .expect("name, keys and projection are set");
+            let by_lookup = GlobalSecondaryIndexUpdate::builder().create(by_lookup).build();
+            let change = change.clone().attribute_definitions(attribute(LOOKUP));
+            let change = change.attribute_definitions(attribute(SORT));
+            let change = change.global_secondary_index_updates(by_lookup);
+            change.send().await.map_err(|error| Error::unavailable(&error))?;
+        }
+        if !has(|table| table.stream_specification().is_some_and(|it| it.stream_enabled())) {
+            let change = change.stream_specification(stream());
+            change.send().await.map_err(|error| Error::unavailable(&error))?;
+        }
+        Ok(())
     }
 
     async fn expire_items(&self) -> Result<(), Error> {

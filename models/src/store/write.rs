@@ -7,27 +7,20 @@ use aws_sdk_dynamodb::{
     error::SdkError,
     operation::{put_item::PutItemError, transact_write_items::TransactWriteItemsError},
     primitives::Blob,
-    types::{
-        AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem,
-    },
+    types::{AttributeValue, ReturnValuesOnConditionCheckFailure::AllOld},
 };
 
 use super::{
-    Entity, Error, Key, Precondition, Store,
-    read::{Found, Item, item_size},
-    table::{CHANGED_AT, DELETED_AT, KIND, PARTITION, SORT, TTL, VERSION, WRITE_ID},
+    Entity, Error, Key, Precondition, Store, Writing,
+    read::Found,
+    shape::Whole,
+    table::WRITE_ID,
+    write_set::{Condition, Write, WriteSet},
 };
 
-use crate::Timestamp;
-
-/// DynamoDB's limit for an item, names and values, less the room for the store's own attributes.
-const LARGEST_ITEM: usize = 400 * 1024 - 256;
-
-/// DynamoDB's limit for the writes of one transaction.
-const MOST_WRITES: usize = 100;
-
-/// How often a write that lost a race to another one is made anew.
-const ATTEMPTS: u32 = 8;
+/// How often a write that lost a race to another one is made anew, and a batch that was done in part
+/// is gone on with.
+pub(super) const ATTEMPTS: u32 = 8;
 
 /// The writes of a [collecting](Store::collecting) store.
 #[derive(Clone, Default)]
@@ -44,96 +37,22 @@ impl Collected {
     }
 }
 
-/// Several writes that happen together or not at all (TransactWriteItems, at most 100).
-#[derive(Debug, Default)]
-pub struct WriteSet {
-    writes: Vec<Write>,
-}
-
-#[derive(Debug)]
-enum Write {
-    Create(Item),
-    Replace { item: Item, read_version: u64 },
-    Delete { key: Key, read_version: Option<u64> },
-}
-
-/// How long it is known that something was deleted.
-const TOMBSTONE_LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 * 60);
-
-/// What stands in the place of an item that phones keep, once it is deleted: nothing of it is left.
-fn tombstone<E: Entity>(entity: &mut E) -> Item {
-    let mut item = Item::from(entity.key());
-    let version = *entity.version_mut() + 1;
-    item.insert(KIND.to_owned(), AttributeValue::S(E::KIND.to_owned()));
-    item.insert(VERSION.to_owned(), AttributeValue::N(version.to_string()));
-    // Both are set to the time of the write.
-    item.insert(CHANGED_AT.to_owned(), AttributeValue::Null(true));
-    item.insert(DELETED_AT.to_owned(), AttributeValue::Null(true));
-    item
-}
-
-impl WriteSet {
-    /// Nothing yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Whether there is nothing to write.
-    pub fn is_empty(&self) -> bool {
-        self.writes.is_empty()
-    }
-
-    /// Add the writes of another set after these.
-    #[must_use]
-    pub fn and(mut self, other: Self) -> Self {
-        self.writes.extend(other.writes);
-        self
-    }
-
-    /// Add an item that must not exist yet; one that has expired is none.
-    #[must_use]
-    pub fn create<E: Entity>(mut self, entity: &mut E) -> Self {
-        *entity.version_mut() = 1;
-        self.writes.push(Write::Create(to_item(entity)));
-        self
-    }
-
-    /// Replace an item that must not have changed since it was read. Counts its version up.
-    #[must_use]
-    pub fn replace<E: Entity>(mut self, entity: &mut E) -> Self {
-        let read_version = *entity.version_mut();
-        *entity.version_mut() += 1;
-        self.writes.push(Write::Replace { item: to_item(entity), read_version });
-        self
-    }
-
-    /// Remove an item that must exist.
-    #[must_use]
-    pub fn delete(mut self, key: Key) -> Self {
-        self.writes.push(Write::Delete { key, read_version: None });
-        self
-    }
-
-    /// Remove an item that must not have changed since it was read.
-    #[must_use]
-    pub fn remove<E: Entity>(mut self, entity: &mut E) -> Self {
-        let read_version = *entity.version_mut();
-        self.writes.push(if E::KEPT_BY_PHONES {
-            Write::Replace { item: tombstone(entity), read_version }
-        } else {
-            Write::Delete { key: entity.key(), read_version: Some(read_version) }
-        });
-        self
-    }
-}
-
 impl Store {
     /// The same table for one request, whose writes are collected and happen later, together: with
     /// the record of the request, for one. Reads show the table as it is without them.
     #[must_use]
     pub fn collecting(&self) -> (Self, Collected) {
         let collected = Collected::default();
-        (Self(self.0.clone(), Some(collected.clone())), collected)
+        let writing = Writing { collected: Some(collected.clone()), ..self.1.clone() };
+        (Self(self.0.clone(), writing), collected)
+    }
+
+    /// The same table, for one write that these happen together with: a message that is sent when
+    /// the write has happened, for one. When there is nothing to write they do not happen either.
+    #[must_use]
+    pub fn together_with(&self, writes: WriteSet) -> Self {
+        let along = self.1.along.clone().and(writes);
+        Self(self.0.clone(), Writing { along, ..self.1.clone() })
     }
 
     /// Make a new item; [`Error::Conflict`] when its key is taken.
@@ -195,7 +114,8 @@ impl Store {
         key: Key,
         precondition: &Precondition,
     ) -> Result<bool, Error> {
-        let blindly = *precondition == Precondition::None && self.1.is_none() && !E::KEPT_BY_PHONES;
+        let blindly =
+            *precondition == Precondition::None && self.1.collected.is_none() && !E::KEPT_BY_PHONES;
         if !blindly {
             return self
                 .rewrite(key, |found: Found<E>| {
@@ -223,7 +143,7 @@ impl Store {
     ) -> Result<T, Error> {
         let mut attempt = 0;
         loop {
-            let (writes, outcome) = decide(self.find(key.clone()).await?)?;
+            let (writes, outcome) = decide(self.find::<Whole<E>>(key.clone()).await?)?;
             match self.write(writes).await {
                 Err(Error::Conflict { .. }) if attempt < ATTEMPTS => self.back_off(attempt).await,
                 Err(error @ Error::Conflict { .. }) => {
@@ -241,24 +161,25 @@ impl Store {
     /// itself. A transaction carries a token by which DynamoDB knows it again; an item carries a
     /// `writeId`. A lone delete leaves no item behind, so it goes as a transaction.
     pub async fn write(&self, set: WriteSet) -> Result<(), Error> {
-        if let Some(collected) = &self.1 {
-            collected.lock().writes.extend(set.writes);
+        if set.is_empty() {
             return Ok(());
         }
-        let mut writes = set.writes;
-        if writes.len() > MOST_WRITES {
-            return Err(Error::Refused(format!("more than {MOST_WRITES} writes together")));
+        let set = set.and(self.1.along.clone());
+        if let Some(collected) = &self.1.collected {
+            let mut collected = collected.lock();
+            *collected = std::mem::take(&mut *collected).and(set);
+            return Ok(());
         }
-        let now = self.0.ambient.now();
-        writes.iter_mut().for_each(|write| write.stamp(now));
-        if writes.iter().any(|write| write.size() > LARGEST_ITEM) {
-            return Err(Error::TooLarge);
-        }
+        let mut writes = set.ready(self.0.ambient.now())?;
         match &writes[..] {
-            [] => Ok(()),
             [Write::Create(_) | Write::Replace { .. }] => self.put_item(writes.remove(0)).await,
             _ => self.write_together(writes).await,
         }
+    }
+
+    /// Whether a write happens together with others.
+    pub(super) fn writes_together(&self) -> bool {
+        self.1.collected.is_some() || !self.1.along.is_empty()
     }
 
     async fn put_item(&self, write: Write) -> Result<(), Error> {
@@ -351,108 +272,7 @@ impl Cancelled {
     }
 }
 
-struct Condition {
-    expression: &'static str,
-    names: std::collections::HashMap<String, String>,
-    values: Option<Item>,
-}
-
-impl Write {
-    /// Mark what phones keep with the time of the write.
-    fn stamp(&mut self, now: Timestamp) {
-        let (Self::Create(item) | Self::Replace { item, .. }) = self else { return };
-        let mark = AttributeValue::S(now.to_string());
-        if item.contains_key(CHANGED_AT) {
-            item.insert(CHANGED_AT.to_owned(), mark.clone());
-        }
-        if item.contains_key(DELETED_AT) {
-            item.insert(DELETED_AT.to_owned(), mark);
-            let end = now.plus(TOMBSTONE_LIFETIME).unix_seconds();
-            item.insert(TTL.to_owned(), AttributeValue::N(end.to_string()));
-        }
-    }
-
-    fn size(&self) -> usize {
-        match self {
-            Self::Create(item) | Self::Replace { item, .. } => item_size(item),
-            Self::Delete { .. } => 0,
-        }
-    }
-
-    fn condition(&self, now: Timestamp) -> Condition {
-        let (expression, names, value) = match self {
-            // DynamoDB deletes what has expired up to days later. Its seconds are rounded down.
-            Self::Create(_) => (
-                "attribute_not_exists(#pk) OR #ttl < :now",
-                vec![("#pk", PARTITION), ("#ttl", TTL)],
-                Some((":now", now.unix_seconds().to_string())),
-            ),
-            Self::Delete { read_version: None, .. } => {
-                ("attribute_exists(#pk)", vec![("#pk", PARTITION)], None)
-            }
-            Self::Replace { read_version, .. }
-            | Self::Delete { read_version: Some(read_version), .. } => (
-                "#version = :read",
-                vec![("#version", VERSION)],
-                Some((":read", read_version.to_string())),
-            ),
-        };
-        Condition {
-            expression,
-            names: names.into_iter().map(|(name, it)| (name.to_owned(), it.to_owned())).collect(),
-            values: value
-                .map(|(name, number)| [(name.to_owned(), AttributeValue::N(number))].into()),
-        }
-    }
-
-    fn in_transaction(self, table: &str, now: Timestamp) -> TransactWriteItem {
-        let Condition { expression, names, values } = self.condition(now);
-        let write = TransactWriteItem::builder();
-        match self {
-            Self::Create(item) | Self::Replace { item, .. } => write.put(
-                Put::builder()
-                    .table_name(table)
-                    .set_item(Some(item))
-                    .condition_expression(expression)
-                    .set_expression_attribute_names(Some(names))
-                    .set_expression_attribute_values(values)
-                    .build()
-                    .expect("table and item are set"),
-            ),
-            Self::Delete { key, .. } => write.delete(
-                Delete::builder()
-                    .table_name(table)
-                    .set_key(Some(key.into()))
-                    .condition_expression(expression)
-                    .set_expression_attribute_names(Some(names))
-                    .set_expression_attribute_values(values)
-                    .build()
-                    .expect("table and key are set"),
-            ),
-        }
-        .build()
-    }
-}
-
 /// Written under another key it would replace something else, somebody else's too.
 fn check_key<E: Entity>(entity: &E, key: &Key) -> Result<(), Error> {
     if entity.key() == *key { Ok(()) } else { Err(Error::ForeignOwner { kind: E::KIND }) }
-}
-
-fn to_item<E: Entity>(entity: &E) -> Item {
-    let mut item: Item = serde_dynamo::to_item(entity)
-        .expect("an entity is a struct with string keys, which always has the shape of an item");
-    for name in [PARTITION, SORT, KIND, TTL, WRITE_ID, CHANGED_AT, DELETED_AT] {
-        assert!(!item.contains_key(name), "{}: `{name}` is the store's own name", E::KIND);
-    }
-    assert!(item.contains_key(VERSION), "{}: the version is kept as `{VERSION}`", E::KIND);
-    item.extend(Item::from(entity.key()));
-    item.insert(KIND.to_owned(), AttributeValue::S(E::KIND.to_owned()));
-    if E::KEPT_BY_PHONES {
-        item.insert(CHANGED_AT.to_owned(), AttributeValue::Null(true));
-    }
-    if let Some(end) = entity.expires_at() {
-        item.insert(TTL.to_owned(), AttributeValue::N(end.unix_seconds().to_string()));
-    }
-    item
 }
