@@ -51,7 +51,7 @@ impl Laptop {
     /// this loopback port; 0 is any.
     pub async fn start(data: Option<DataDir>, store_port: u16) -> Result<Self, LaptopError> {
         let ambient = Ambient::system();
-        let (signing_key, store) = match &data {
+        let (signing_key, mut store) = match &data {
             Some(data) => (data.signing_key()?, EmbeddedStore::open_on(&data.store(), store_port)?),
             None => (SigningKey::generate(), EmbeddedStore::memory_on(store_port)?),
         };
@@ -60,6 +60,7 @@ impl Laptop {
             .create_table()
             .await
             .map_err(|error| LaptopError::Table(error.to_string()))?;
+        store.follow_outbox(TABLE)?;
         if let Some(data) = &data {
             data.announce(store.endpoint())?;
         }

@@ -14,6 +14,7 @@ mod gateway;
 mod greeting;
 mod laptop;
 mod network;
+mod outbox;
 mod private;
 mod reach;
 mod role;

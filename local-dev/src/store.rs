@@ -1,24 +1,31 @@
 //! The embedded store: DynamoDB's protocol on SQLite, inside this process.
 
 use std::{
+    error::Error,
     fs::{self, File},
     io::{self, Read},
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
-    sync::LazyLock,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use dynoxide::{Database, storage::Storage};
 use tokio::{runtime::Runtime, sync::oneshot, task::JoinHandle, time::timeout};
 
-use crate::private;
+use crate::{outbox::Follower, private};
 
 /// A DynamoDB endpoint on loopback, in memory or in a file. Dropping it stops it.
 pub struct EmbeddedStore {
     endpoint: String,
+    pub(crate) database: Database,
     stop: Option<oneshot::Sender<()>>,
     served: JoinHandle<()>,
+    /// Ends when the sender is dropped.
+    follower: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
 /// Why the store did not start.
@@ -70,8 +77,7 @@ impl EmbeddedStore {
     /// A store in memory on this loopback port; 0 is any.
     pub fn memory_on(port: u16) -> Result<Self, StoreError> {
         let listener = bind(port)?;
-        let database = Database::memory().map_err(|error| StoreError::Serve(error.to_string()))?;
-        Self::serve(database, listener)
+        Self::serve(in_memory()?, listener)
     }
 
     /// The store in this file, made if it is missing, on this loopback port; 0 is any.
@@ -95,15 +101,35 @@ impl EmbeddedStore {
             tokio::net::TcpListener::from_std(listener).map_err(|error| failed(&error))?
         };
         let (stop, stopped) = oneshot::channel::<()>();
+        let served_database = database.clone();
         let served = runtime.spawn(async move {
             let stopped = async move { drop(stopped.await) };
             if let Err(error) =
-                dynoxide::server::serve_with_shutdown(listener, database, stopped).await
+                dynoxide::server::serve_with_shutdown(listener, served_database, stopped).await
             {
                 tracing::error!(error, "the embedded store stopped");
             }
         });
-        Ok(Self { endpoint: format!("http://{address}"), stop: Some(stop), served })
+        Ok(Self {
+            endpoint: format!("http://{address}"),
+            database,
+            stop: Some(stop),
+            served,
+            follower: None,
+        })
+    }
+
+    /// From now on, log what is committed to the outbox in this table.
+    pub(crate) fn follow_outbox(&mut self, table: &str) -> Result<(), StoreError> {
+        let failed = |error: &dyn ToString| StoreError::Serve(error.to_string());
+        let runtime = RUNTIME.as_ref().map_err(|error| failed(error))?;
+        let follower =
+            Follower::of(self.database.clone(), table).map_err(|error| failed(&error))?;
+        self.follower = follower.map(|follower| {
+            let (stop, stopped) = oneshot::channel();
+            (stop, runtime.spawn(follower.follow(stopped)))
+        });
+        Ok(())
     }
 
     /// Where the store listens, such as `http://127.0.0.1:54321`.
@@ -117,6 +143,10 @@ impl EmbeddedStore {
         drop(self.stop.take());
         if timeout(GRACE, &mut self.served).await.is_err() {
             tracing::warn!("the embedded store was stopped in the middle of a request");
+        }
+        if let Some((stop, followed)) = self.follower.take() {
+            drop(stop);
+            drop(timeout(GRACE, followed).await);
         }
     }
 }
@@ -160,7 +190,29 @@ fn check(path: &Path) -> Result<(), StoreError> {
 }
 
 fn open(path: &Path) -> Result<Database, StoreError> {
-    Database::new(text(path)?).map_err(|error| unusable(path, error))
+    with_a_short_stream(text(path)?).map_err(|error| unusable(path, error))
+}
+
+/// Each has a name of its own: two connections of one name are to one store.
+fn in_memory() -> Result<Database, StoreError> {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let made = MADE.fetch_add(1, Ordering::Relaxed);
+    with_a_short_stream(&format!("file:landline-{made}?mode=memory&cache=shared"))
+        .map_err(|error| StoreError::Serve(error.to_string()))
+}
+
+/// The library keeps what is in a table's stream for ever, and looks through all of it at each
+/// write. This keeps the last ten thousand records, in the order in which they are asked for.
+const SHORT_STREAM: &str = "
+    CREATE INDEX IF NOT EXISTS stream_in_order
+        ON _stream_records (table_name, CAST(sequence_number AS INTEGER));
+    CREATE TRIGGER IF NOT EXISTS short_stream AFTER INSERT ON _stream_records
+        BEGIN DELETE FROM _stream_records WHERE id <= NEW.id - 10000; END;";
+
+fn with_a_short_stream(name: &str) -> Result<Database, Box<dyn Error>> {
+    let storage = Storage::new(name)?;
+    storage.conn().execute_batch(SHORT_STREAM)?;
+    Ok(Database::new(name)?)
 }
 
 fn text(path: &Path) -> Result<&str, StoreError> {

@@ -21,6 +21,7 @@ mod limits;
 mod local_dev;
 mod models;
 mod notes;
+mod outbox;
 mod parity;
 mod passwords;
 mod refresh;

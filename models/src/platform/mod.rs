@@ -7,4 +7,5 @@ pub mod config;
 pub mod idempotency;
 pub mod keys;
 pub mod limit;
+pub mod outbox;
 pub mod session;

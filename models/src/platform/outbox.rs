@@ -1,0 +1,107 @@
+//! The outbox: messages to the world outside of the table (mail, push, webhooks), committed together
+//! with what they tell of.
+//!
+//! A message is there exactly when the write beside it has happened. Whoever follows the table's
+//! stream delivers it afterwards; it can come more than once, and its id tells that it is the same.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    Ambient, Id, Timestamp,
+    store::{Entity, Error, Key, Owned, WriteSet},
+};
+
+/// A payload may have so many bytes as JSON. What is larger is kept elsewhere and named.
+const LARGEST_PAYLOAD: usize = 64 * 1024;
+
+/// The last resort: what nobody has delivered by then is forgotten.
+const KEPT: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+/// Something to tell somebody. Not `Debug`: what it says is nobody else's business.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Message {
+    /// Sorts by the time of its making.
+    pub id: Id,
+    /// Whose account it is about.
+    pub owner: Id,
+    /// What kind of message it is, and so who delivers it: `mail`, `push`, `webhook`.
+    pub topic: String,
+    /// What it says, as JSON.
+    payload: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it is forgotten, delivered or not.
+    pub expires_at: Timestamp,
+    /// See [`Entity::version_mut`].
+    pub version: u64,
+}
+
+impl Entity for Message {
+    const KIND: &'static str = "OUTBOX";
+
+    fn key(&self) -> Key {
+        Key::owned::<Self>(self.owner, self.id)
+    }
+
+    fn version_mut(&mut self) -> &mut u64 {
+        &mut self.version
+    }
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.expires_at)
+    }
+}
+
+impl Message {
+    /// A message about what this person owns.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] when the payload has more than 64 KB as JSON.
+    pub fn new(
+        ambient: &Ambient,
+        owner: Id,
+        topic: impl Into<String>,
+        payload: &Value,
+    ) -> Result<Self, Error> {
+        let (id, created_at) = (ambient.new_id(), ambient.now());
+        let (topic, payload) = (topic.into(), payload.to_string());
+        if payload.len() > LARGEST_PAYLOAD {
+            return Err(Error::TooLarge);
+        }
+        let expires_at = created_at.plus(KEPT);
+        Ok(Self { id, owner, topic, payload, created_at, expires_at, version: 1 })
+    }
+
+    /// What it says.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] when it is not JSON.
+    pub fn payload(&self) -> Result<Value, Error> {
+        let unreadable = || Error::Unreadable { kind: Self::KIND, field: "payload".to_owned() };
+        serde_json::from_str(&self.payload).map_err(|_| unreadable())
+    }
+}
+
+impl WriteSet {
+    /// Send a message when these writes have happened.
+    #[must_use]
+    pub fn send(self, mut message: Message) -> Self {
+        self.create(&mut message)
+    }
+}
+
+impl<E: Entity> Owned<E> {
+    /// The same things, for one write that a message is sent with: `self.sending("mail",
+    /// &payload)?.keep(&mut order)`. Nothing is sent when nothing is written.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] when the payload has more than 64 KB as JSON.
+    pub fn sending(&self, topic: impl Into<String>, payload: &Value) -> Result<Self, Error> {
+        let message = Message::new(self.ambient(), self.owner(), topic, payload)?;
+        self.together_with(WriteSet::new().send(message))
+    }
+}
