@@ -50,6 +50,7 @@ mod client;
 mod door;
 mod emulator;
 pub mod event;
+pub mod evolution;
 mod faults;
 mod fixtures;
 pub mod forger;

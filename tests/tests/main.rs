@@ -11,6 +11,7 @@ mod config;
 mod costs;
 mod deployment;
 mod edge;
+mod evolution;
 mod families;
 mod health;
 mod idempotency;

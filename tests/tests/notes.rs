@@ -965,3 +965,37 @@ mod the_store_of_a_laptop {
         assert_eq!(titles(&list), expected);
     }
 }
+
+/// Each shape of a note that a release has written. `docs/evolving.md` says when to add one.
+mod a_stored_note {
+    use models::entities::notes::Note;
+    use tests::evolution::{expect_kept, owned_key};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn of_any_release_is_read_and_kept() {
+        for (release, sample) in [(
+            "0.1.0",
+            json!({
+                "pk": { "S": "ACCOUNT#019ab3c5-7a10-7c3e-9d4f-2b8e6a1f0c5d" },
+                "sk": { "S": "NOTE#019ab3c5-7a12-7c3e-9d4f-2b8e6a1f0c5f" },
+                "kind": { "S": "NOTE" },
+                "id": { "S": "019ab3c5-7a12-7c3e-9d4f-2b8e6a1f0c5f" },
+                "owner": { "S": "019ab3c5-7a10-7c3e-9d4f-2b8e6a1f0c5d" },
+                "title": { "S": "Packing list" },
+                "body": { "S": "" },
+                "tags": { "L": [{ "S": "travel" }] },
+                "colour": { "S": "pink" },
+                "pinned": { "BOOL": true },
+                "createdAt": { "S": "2026-11-22T16:30:00.000Z" },
+                "updatedAt": { "S": "2026-11-22T16:30:00.000Z" },
+                "changedAt": { "S": "2026-11-22T16:30:00.000Z" },
+                "version": { "N": "1" },
+                "writeId": { "B": "d3JpdGUtc2FtcGxl" },
+            }),
+        )] {
+            expect_kept::<Note>(release, owned_key::<Note>(&sample), &sample).await;
+        }
+    }
+}

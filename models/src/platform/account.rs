@@ -117,7 +117,7 @@ impl Entity for Account {
 /// Holds an address for one account: what makes addresses unique, and finds the account of one.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct EmailClaim {
+pub struct EmailClaim {
     email: String,
     account_id: Id,
     version: u64,
