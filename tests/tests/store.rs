@@ -3,7 +3,7 @@
 
 use models::{
     Id,
-    store::{Entity, Error, Key, Owned, Precondition, Store},
+    store::{Entity, Error, Key, Owned, Precondition, Store, WriteSet},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -504,6 +504,81 @@ impl<More: Serialize + for<'de> Deserialize<'de> + Send + Sync> Entity for Thing
 
     fn version_mut(&mut self) -> &mut u64 {
         &mut self.version
+    }
+}
+
+/// What has happened is told or unknown, but never done twice, and never told as refused.
+mod a_lost_answer_before_another_write {
+    use tests::Hold;
+
+    use super::*;
+
+    #[expect(clippy::disallowed_methods, reason = "there is no handler that could name it")]
+    fn things(store: Store, owner: Id) -> Owned<Thing<Plain>> {
+        Owned::new(store, owner)
+    }
+
+    struct Two {
+        faults: Faults,
+        world: World,
+        behind: Owned<Thing<Plain>>,
+        beside: Owned<Thing<Plain>>,
+        thing: Thing<Plain>,
+    }
+
+    /// Two processes of one person, of whom one is behind the faults.
+    async fn two() -> Two {
+        let faults = Faults::start().await;
+        let world = World::behind(&faults).await;
+        let store = Store::connect(faults.before(world.connection()), world.ambient().clone());
+        let (id, owner) = (world.ambient().new_id(), world.ambient().new_id());
+        let (behind, beside) = (things(store, owner), things(directly(&world), owner));
+        let mut thing = Thing { id, owner, text: String::new(), version: 1, more: Plain {} };
+        beside.keep(&mut thing).await.unwrap();
+        Two { faults, world, behind, beside, thing }
+    }
+
+    async fn change(things: &Owned<Thing<Plain>>, id: Id) -> Result<String, Error> {
+        let changed = things.change(id, &Precondition::None, |thing| thing.text.push('x')).await?;
+        Ok(changed.expect("it is there").text)
+    }
+
+    #[tokio::test]
+    async fn leaves_open_whether_a_change_was_made() {
+        let Two { faults, world: _world, behind, beside, thing } = two().await;
+        let hold = Hold::default();
+        faults.next(1, "PutItem", Fault::LostAnswer);
+        faults.next(1, "PutItem", Fault::Held(hold.clone()));
+
+        let between = async {
+            hold.reached().await;
+            let changed = change(&beside, thing.id).await;
+            hold.release();
+            changed
+        };
+        let (changed, between) = futures_util::join!(change(&behind, thing.id), between);
+
+        assert!(matches!(changed, Err(Error::Unavailable(_))), "{changed:?}");
+        assert_eq!(between.unwrap(), "xx");
+        assert_eq!(beside.get(thing.id).await.unwrap().unwrap().text, "xx");
+    }
+
+    /// The SDK's second attempt meets another transaction, and the third is the store's own.
+    #[tokio::test]
+    async fn does_not_make_a_transaction_one_that_was_refused() {
+        let Two { faults, world, beside, thing, .. } = two().await;
+        let store = Store::connect(faults.before(world.connection()), world.ambient().clone());
+        faults.next(1, "TransactWriteItems", Fault::LostAnswer);
+        faults.next(1, "TransactWriteItems", cancelled(&["TransactionConflict", "None"]));
+        faults.calls();
+
+        let mut changed = Thing { text: "changed".to_owned(), ..thing.clone() };
+        let mut other = Thing { id: world.ambient().new_id(), ..thing.clone() };
+        let writes = WriteSet::new().replace(&mut changed).create(&mut other);
+        store.write(writes).await.unwrap();
+
+        assert_eq!(faults.calls(), ["TransactWriteItems"; 3]);
+        assert_eq!(beside.get(thing.id).await.unwrap(), Some(changed));
     }
 }
 

@@ -21,6 +21,7 @@ mod precondition;
 mod read;
 mod shape;
 mod table;
+mod unanswered;
 mod write;
 mod write_set;
 

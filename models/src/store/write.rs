@@ -9,12 +9,14 @@ use aws_sdk_dynamodb::{
     primitives::Blob,
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure::AllOld},
 };
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
     Entity, Error, Key, Precondition, Store, Writing,
     read::Found,
     shape::Whole,
     table::WRITE_ID,
+    unanswered::Unanswered,
     write_set::{Condition, Write, WriteSet},
 };
 
@@ -159,7 +161,8 @@ impl Store {
     ///
     /// The SDK sends a write again when its answer was lost, and so may meet what it has written
     /// itself. A transaction carries a token by which DynamoDB knows it again; an item carries a
-    /// `writeId`. A lone delete leaves no item behind, so it goes as a transaction.
+    /// `writeId`. Where another write has come over that one, what has happened is not known, and
+    /// making the write anew could do it twice: [`Error::Unavailable`]. A lone delete leaves no item behind, so it goes as a transaction.
     pub async fn write(&self, set: WriteSet) -> Result<(), Error> {
         if set.is_empty() {
             return Ok(());
@@ -192,16 +195,18 @@ impl Store {
         let put = put.set_expression_attribute_names(Some(names));
         let put = put.set_expression_attribute_values(values);
         let put = put.return_values_on_condition_check_failure(AllOld);
+        let unanswered = Unanswered::default();
         let mut attempt = 0;
         loop {
-            let Err(error) = put.clone().send().await else { return Ok(()) };
+            let sent = put.clone().customize().interceptor(unanswered.clone()).send().await;
+            let Err(error) = sent else { return Ok(()) };
             match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(failed)) => {
                     let there = failed.item().and_then(|item| item.get(WRITE_ID));
-                    return if there == Some(&write_id) {
-                        Ok(())
-                    } else {
-                        Err(Error::Conflict { write: 0 })
+                    return match there {
+                        Some(there) if *there == write_id => Ok(()),
+                        _ if unanswered.any() => Err(Error::unavailable(&error)),
+                        _ => Err(Error::Conflict { write: 0 }),
                     };
                 }
                 Some(PutItemError::TransactionConflictException(_)) if attempt < ATTEMPTS => {
@@ -217,6 +222,8 @@ impl Store {
         let now = self.0.ambient.now();
         let writes = writes.into_iter().map(|write| write.in_transaction(&self.0.table, now));
         let writes: Vec<_> = writes.collect();
+        // One for all attempts, the SDK's and ours: the answer to any of them may have been lost.
+        let token = URL_SAFE_NO_PAD.encode(self.0.ambient.random::<24>());
         let mut attempt = 0;
         loop {
             let sent = self
@@ -224,6 +231,7 @@ impl Store {
                 .client
                 .transact_write_items()
                 .set_transact_items(Some(writes.clone()))
+                .client_request_token(&token)
                 .send()
                 .await;
             match sent {
