@@ -35,6 +35,7 @@
 //!   Ids come from the answers: a literal would change with every draw from the seed before it.
 //! - [`Faults`]: what goes wrong between the app and its table, for a world that stands behind them
 //!   (`World::behind(&faults)`); also counts the calls and what they cost ([`Cost`]). [`Log`]: what the app logs meanwhile.
+//! - [`simulation`]: a network and a table out of a seed, for histories of many clients in no time.
 //! - [`Issuer`]: somebody else who issues tokens, for a world that trusts it ([`issuer::trusting`]).
 //! - [`Secrets`]: where AWS keeps the key that signs, for a world that has it not in hand.
 //! - [`Function`] and [`LocalDev`]: the built programs, for what can only be seen from outside.
@@ -64,6 +65,7 @@ mod programs;
 pub mod samples;
 pub mod scan;
 mod secrets;
+pub mod simulation;
 pub mod spec;
 mod watch;
 mod world;

@@ -31,6 +31,7 @@ mod revocation;
 mod secrets;
 mod sessions;
 mod signing_keys;
+mod simulation;
 mod spec;
 mod store;
 mod tokens;

@@ -534,7 +534,7 @@ mod a_lost_answer_before_another_write {
         let (id, owner) = (world.ambient().new_id(), world.ambient().new_id());
         let (behind, beside) = (things(store, owner), things(directly(&world), owner));
         let mut thing = Thing { id, owner, text: String::new(), version: 1, more: Plain {} };
-        beside.keep(&mut thing).await.unwrap();
+        beside.keep(&mut thing).await.expect("it is new");
         Two { faults, world, behind, beside, thing }
     }
 

@@ -87,10 +87,11 @@ impl Store {
     /// Set the client up. Nothing is sent before the first operation.
     pub fn connect(connection: Connection, ambient: Ambient) -> Self {
         let table = connection.table.clone();
-        Self(
-            Arc::new(Inner { client: connection.into_client(), table, ambient }),
-            Writing::default(),
-        )
+        Self::of(connection.into_client(), table, ambient)
+    }
+
+    fn of(client: aws_sdk_dynamodb::Client, table: String, ambient: Ambient) -> Self {
+        Self(Arc::new(Inner { client, table, ambient }), Writing::default())
     }
 
     /// Where repositories take time and new ids from.
