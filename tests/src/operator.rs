@@ -19,7 +19,7 @@ pub async fn call_store(store: &Connection, operation: &str, request: &Value) ->
         .header("content-type", "application/x-amz-json-1.0")
         .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
         .header("x-amz-date", "20261122T163000Z")
-        .header(AUTHORIZATION, "AWS4-HMAC-SHA256 Credential=, SignedHeaders=, Signature=")
+        .header(AUTHORIZATION, "AWS4-HMAC-SHA256 Credential=landline/20261122/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0")
         .body(Body::from(request.to_string()))
         .expect("a request");
 

@@ -8,6 +8,7 @@ mod app_version;
 mod bad_input;
 mod conditions;
 mod config;
+mod contract;
 mod costs;
 mod deployment;
 mod edge;
