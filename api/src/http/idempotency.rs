@@ -121,7 +121,11 @@ async fn attempt(services: &Services, request: Request, next: Next) -> Result<Re
 /// request over and have the effect again: it stays without an answer.
 async fn end_unknown(services: &Services, mut lease: KeyedRequest) -> Result<(), Problem> {
     lease.held_until = None;
-    Ok(services.store.replace(&mut lease).await?)
+    match services.store.replace(&mut lease).await {
+        // The writes have happened after all, and the answer with them.
+        Ok(()) | Err(store::Error::Conflict { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The answer with its record, in the place of the lease where there is one.

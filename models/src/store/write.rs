@@ -41,7 +41,8 @@ impl Collected {
 
 impl Store {
     /// The same table for one request, whose writes are collected and happen later, together: with
-    /// the record of the request, for one. Reads show the table as it is without them.
+    /// the record of the request, for one. Reads show the table as it is without them, and a lost
+    /// race shows when they happen, not as this store's [`Error::Conflict`].
     #[must_use]
     pub fn collecting(&self) -> (Self, Collected) {
         let collected = Collected::default();
