@@ -39,14 +39,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Services {
     pub(crate) store: Store,
-    auth: Auth,
+    pub(crate) auth: Auth,
     config: Arc<Config>,
-}
-
-impl FromRef<Services> for Auth {
-    fn from_ref(services: &Services) -> Self {
-        services.auth.clone()
-    }
 }
 
 impl FromRef<Services> for Arc<Config> {
@@ -111,7 +105,7 @@ impl App {
             .layer(from_fn_with_state(gate, check_version))
             .layer(from_fn(refuse))
             .layer(from_fn(catch_panic))
-            .layer(from_fn_with_state(services.store.ambient().clone(), keep_deadline))
+            .layer(from_fn_with_state(services.store.clone(), keep_deadline))
             .layer(option_layer(cors(web.cors_origins)))
             .layer(from_fn_with_state(services.store.ambient().clone(), finish))
             .with_state(services);
@@ -207,14 +201,20 @@ async fn catch_panic(request: Request, next: Next) -> Response {
 /// Answering takes so long at most; the runtime needs the rest to hand the answer over.
 const HANDING_OVER: Duration = Duration::from_secs(1);
 
+/// The request's store ends so long before that. Whoever waits for the table is told, and answers
+/// for itself.
+const GIVING_UP: Duration = Duration::from_millis(250);
+
 /// A handler that is not done a second before the invocation ends is answered for. Its writes are
 /// conditional or happen together, so nothing is left half written; whether they have happened is
 /// not known, as with every answer that is lost.
-async fn keep_deadline(State(ambient): State<Ambient>, request: Request, next: Next) -> Response {
+async fn keep_deadline(State(store): State<Store>, mut request: Request, next: Next) -> Response {
     let Some(Deadline(end)) = request.extensions().get().copied() else {
         return next.run(request).await;
     };
-    let left = end.since(ambient.now()).saturating_sub(HANDING_OVER);
+    let now = store.ambient().now();
+    let left = end.since(now).saturating_sub(HANDING_OVER);
+    request.extensions_mut().insert(store.until(now.plus(left.saturating_sub(GIVING_UP))));
     tokio::time::timeout(left, next.run(request)).await.unwrap_or_else(|_| {
         Problem::new(Code::Unavailable, "It took too long. Try again.").into_response()
     })

@@ -19,7 +19,7 @@ impl Auth {
     /// Make an account and sign its first device in, in one transaction.
     pub async fn register(&self, request: CreateAccount, from: Origin) -> Result<SignIn, Error> {
         let place = self.0.passwords.place()?;
-        self.0.limiter.attempt(Act::Registration, &comparable(&request.email), from).await?;
+        self.limiter().attempt(Act::Registration, &comparable(&request.email), from).await?;
         let CreateAccount { email, password, display_name, device_name } = request;
         let password_hash = self.0.passwords.hash(place, password.as_bytes()).await?;
         let now = self.0.ambient.now();
@@ -37,7 +37,7 @@ impl Auth {
         };
         let (mut session, refresh) = self.new_session(&account, device_name, from);
         let tokens = self.0.tokens.issue(&account, &session, refresh.encode()).await?;
-        if !self.0.accounts.register(&mut account, &mut session).await? {
+        if !self.accounts().register(&mut account, &mut session).await? {
             return Err(Error::EmailTaken);
         }
         Ok(SignIn { account, session, tokens })
@@ -47,9 +47,9 @@ impl Auth {
     /// an account is suspended is told to those who know its password.
     pub async fn sign_in(&self, request: CreateSession, from: Origin) -> Result<SignIn, Error> {
         let place = self.0.passwords.place()?;
-        self.0.limiter.attempt(Act::SignIn, &comparable(&request.email), from).await?;
+        self.limiter().attempt(Act::SignIn, &comparable(&request.email), from).await?;
         let CreateSession { email, password, device_name } = request;
-        let account = self.0.accounts.find_by_email(&email).await?;
+        let account = self.accounts().find_by_email(&email).await?;
         let account = self.authenticate(place, account, password.as_bytes()).await?;
         self.start_session(account, device_name, from).await
     }
@@ -79,7 +79,7 @@ impl Auth {
         from: Origin,
     ) -> Result<(), Error> {
         let place = self.0.passwords.place()?;
-        self.0.limiter.attempt(Act::PasswordChange, &caller.account.to_string(), from).await?;
+        self.limiter().attempt(Act::PasswordChange, &caller.account.to_string(), from).await?;
         let ChangePassword { current_password, new_password } = request;
         let (account, mut session) = self.account_and_session(caller).await?;
         let current = current_password.as_bytes();
@@ -87,13 +87,15 @@ impl Auth {
         let mut account = account.map_err(wrong_password)?;
         let compared = account.password_hash.clone();
         let new_hash = self.0.passwords.hash(place, new_password.as_bytes()).await?;
+        let tries = self.1.tries();
         loop {
             account.password_hash.clone_from(&new_hash);
             account.updated_at = self.0.ambient.now();
-            if self.0.accounts.end_sessions(&mut account, &mut session).await? {
+            if self.accounts().end_sessions(&mut account, &mut session).await? {
                 tracing::info!(account = %account.id, "the password was changed");
                 return Ok(());
             }
+            self.back_off(&tries).await?;
             (account, session) = self.account_and_session(caller).await?;
             if account.password_hash != compared {
                 // Another change came between: what was given is not the password any more.

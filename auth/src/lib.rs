@@ -51,7 +51,7 @@ use models::{
         keys::KeySet,
         session::Session,
     },
-    store::{Owned, Store},
+    store::{self, Owned, Store, Tries},
 };
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -114,13 +114,11 @@ pub struct Origin {
 
 /// Issues and checks. Cheap to clone.
 #[derive(Clone)]
-pub struct Auth(Arc<Inner>);
+pub struct Auth(Arc<Inner>, Store);
 
 struct Inner {
-    accounts: Accounts,
-    store: Store,
     passwords: passwords::Passwords,
-    limiter: limiter::Limiter,
+    limits: Limits,
     rules: SessionRules,
     tokens: tokens::Issuer,
     issuers: issuers::Issuers,
@@ -130,26 +128,47 @@ struct Inner {
 impl Auth {
     /// Over the accounts and sessions of `store`, with its clock and randomness.
     pub fn new(settings: Settings, store: &Store) -> Self {
-        Self(Arc::new(Inner {
-            accounts: Accounts::new(store.clone()),
-            store: store.clone(),
+        let inner = Inner {
             passwords: passwords::Passwords::new(store.ambient().clone()),
-            limiter: limiter::Limiter::new(settings.limits.clone(), store),
+            limits: settings.limits.clone(),
             rules: settings.sessions,
             issuers: issuers::Issuers::new(&settings, store.ambient()),
             tokens: tokens::Issuer::new(&settings, store.ambient().clone()),
             ambient: store.ambient().clone(),
-        }))
+        };
+        Self(Arc::new(inner), store.clone())
+    }
+
+    /// The same for one request, over the table as that sees it.
+    #[must_use]
+    pub fn over(&self, store: Store) -> Self {
+        Self(self.0.clone(), store)
+    }
+
+    /// Wait before another look at what somebody else was faster at.
+    async fn back_off(&self, tries: &Tries) -> Result<(), Error> {
+        if tries.back_off(&self.0.ambient).await {
+            return Ok(());
+        }
+        Err(store::Error::Unavailable("others were faster too often".to_owned()).into())
+    }
+
+    fn accounts(&self) -> Accounts {
+        Accounts::new(self.1.clone())
+    }
+
+    fn limiter(&self) -> limiter::Limiter<'_> {
+        limiter::Limiter::new(&self.0.limits, &self.1)
     }
 
     #[expect(clippy::disallowed_methods, reason = "the token that is exchanged says whose")]
     fn sessions(&self, account: Id) -> Owned<Session> {
-        Owned::new(self.0.store.clone(), account)
+        Owned::new(self.1.clone(), account)
     }
 
     #[expect(clippy::disallowed_methods, reason = "the token that is exchanged says whose")]
     fn account(&self, account: Id) -> Owned<Account> {
-        Owned::new(self.0.store.clone(), account)
+        Owned::new(self.1.clone(), account)
     }
 
     /// The public keys that check our tokens, for others who want to.

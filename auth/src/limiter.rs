@@ -17,16 +17,15 @@ pub(crate) enum Act {
 }
 
 /// Counts attempts, and refuses those beyond a limit.
-pub(crate) struct Limiter {
-    limits: Limits,
+pub(crate) struct Limiter<'a> {
+    limits: &'a Limits,
     attempts: Attempts,
-    ambient: Ambient,
+    ambient: &'a Ambient,
 }
 
-impl Limiter {
-    pub(crate) fn new(limits: Limits, store: &Store) -> Self {
-        let attempts = Attempts::new(store.clone());
-        Self { limits, attempts, ambient: store.ambient().clone() }
+impl<'a> Limiter<'a> {
+    pub(crate) fn new(limits: &'a Limits, store: &'a Store) -> Self {
+        Self { limits, attempts: Attempts::new(store.clone()), ambient: store.ambient() }
     }
 
     /// One more attempt at an account, by whatever text names it, whether or not there is one.

@@ -17,7 +17,7 @@ pub async fn mint(
     device_name: &str,
 ) -> Result<Option<SignIn>, Error> {
     let auth = Auth::new(settings, store);
-    let Some(account) = auth.0.accounts.find_by_email(email).await? else { return Ok(None) };
+    let Some(account) = auth.accounts().find_by_email(email).await? else { return Ok(None) };
     let device_name = Some(device_name.to_owned());
     auth.start_session(account, device_name, Origin::default()).await.map(Some)
 }

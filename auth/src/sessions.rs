@@ -72,7 +72,7 @@ impl Auth {
     pub async fn refresh(&self, request: RefreshSession, from: Origin) -> Result<SignIn, Error> {
         // Strangers with tokens of their own making, or a carrier's thousand phones behind one
         // address, do not stop who has a token of ours.
-        let crowded = match self.0.limiter.attempt_from_network(Act::Refresh, from).await {
+        let crowded = match self.limiter().attempt_from_network(Act::Refresh, from).await {
             Err(crowded @ Error::TooOften(_)) => Some(crowded),
             counted => counted.map(|()| None)?,
         };
@@ -86,6 +86,7 @@ impl Auth {
         let presented = RefreshToken::decode(&request.refresh_token).ok_or(Error::SessionEnded)?;
         let sessions = self.sessions(presented.account);
         let mut counted = false;
+        let tries = self.1.tries();
         loop {
             let account = self.account(presented.account).own().await?;
             let account = account.ok_or(Error::SessionEnded)?;
@@ -99,7 +100,7 @@ impl Auth {
             // Only who has a token counts for the account: anybody can make one up.
             if !counted && matches!(standing, Standing::Newest | Standing::Previous) {
                 let account = account.id.to_string();
-                self.0.limiter.attempt_at_account(Act::Refresh, &account).await?;
+                self.limiter().attempt_at_account(Act::Refresh, &account).await?;
                 counted = true;
             }
             let next = presented.successor(&session.salt);
@@ -113,6 +114,7 @@ impl Auth {
                     if let Some(done) = self.rotate(account, session, &next, from).await? {
                         return Ok(done);
                     }
+                    self.back_off(&tries).await?;
                 }
                 Standing::Previous => {
                     let tokens = self.0.tokens.issue(&account, &session, next.encode()).await?;
@@ -158,12 +160,14 @@ impl Auth {
 
     /// End every session of the caller's account but the caller's own.
     pub async fn end_other_sessions(&self, caller: &Caller) -> Result<(), Error> {
+        let tries = self.1.tries();
         loop {
             let (mut account, mut session) = self.account_and_session(caller).await?;
-            if self.0.accounts.end_sessions(&mut account, &mut session).await? {
+            if self.accounts().end_sessions(&mut account, &mut session).await? {
                 tracing::info!(account = %account.id, "all other sessions were ended");
                 return Ok(());
             }
+            self.back_off(&tries).await?;
         }
     }
 

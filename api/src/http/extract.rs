@@ -1,4 +1,4 @@
-use auth::{Caller, Origin};
+use auth::{Auth, Caller, Origin};
 use axum::{
     RequestPartsExt,
     body::Body,
@@ -246,8 +246,21 @@ impl Describe for Accounts {
     fn describe(_: &mut Description) {}
 }
 
-/// The request's own, whose writes are collected, or everybody's.
-fn store(parts: &Parts, services: &Services) -> Store {
+/// Who signs people in.
+impl FromRequestParts<Services> for Auth {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, services: &Services) -> Result<Self, Problem> {
+        Ok(services.auth.over(store(parts, services)))
+    }
+}
+
+impl Describe for Auth {
+    fn describe(_: &mut Description) {}
+}
+
+/// The request's own, which knows its end, and collects where the request has a key; or everybody's.
+pub(super) fn store(parts: &Parts, services: &Services) -> Store {
     parts.extensions.get().unwrap_or(&services.store).clone()
 }
 

@@ -26,7 +26,7 @@ use http::{
 use models::{
     Timestamp,
     platform::idempotency::{KeptAnswer, KeyedRequest},
-    store::{self, WriteSet},
+    store::{self, Store, WriteSet},
 };
 use serde_json::Value;
 use tower::ServiceExt;
@@ -43,9 +43,6 @@ pub(crate) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("ide
 /// A larger body is not kept: asked for again, it is made anew from the resource.
 const LARGEST_KEPT: usize = 32 * 1024;
 
-/// How often a request is done anew because another one was faster at what it changes.
-const ATTEMPTS: u32 = 8;
-
 /// Without a deadline of its own an invocation ends after so long (API Gateway's limit).
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -53,6 +50,8 @@ const LONGEST: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 struct Keyed {
     request: KeyedRequest,
+    /// The table, and not what is collected for it.
+    store: Store,
     /// Set by the handler's [`Lease`].
     lease: Arc<OnceLock<KeyedRequest>>,
 }
@@ -77,13 +76,14 @@ async fn attempt(services: &Services, request: Request, next: Next) -> Result<Re
     let Some(key) = key(request.headers())? else { return Ok(next.run(request).await) };
     let (parts, body) = request.into_parts();
     let body = extract::read(body).await?;
-    let now = services.store.ambient().now();
-    let keyed = Keyed { request: name(&parts, &key, &body, now)?, lease: Arc::default() };
-    let mut tried = 0;
+    let store = extract::store(&parts, services);
+    let request = name(&parts, &key, &body, store.ambient().now())?;
+    let keyed = Keyed { request, store: store.clone(), lease: Arc::default() };
+    let tries = store.tries();
+    let (mut view, mut collected) = store.collecting();
     loop {
-        let (store, collected) = services.store.collecting();
         let mut request = Request::from_parts(parts.clone(), Body::from(body.clone()));
-        request.extensions_mut().insert(store);
+        request.extensions_mut().insert(view);
         request.extensions_mut().insert(keyed.clone());
         let response = next.clone().run(request).await;
         let writes = collected.take();
@@ -97,23 +97,27 @@ async fn attempt(services: &Services, request: Request, next: Next) -> Result<Re
             return Ok(response);
         }
         let (response, answer) = kept(response).await?;
-        match services.store.write(record(&keyed, lease, answer).and(writes)).await {
+        let written = store.write_within(&tries, record(&keyed, lease, answer).and(writes)).await;
+        let error = match written {
             Ok(()) => return Ok(response),
+            Err(error) => error,
+        };
+        if let Some(lease) = keyed.lease.get() {
             // What a lease is for cannot be done anew.
-            Err(store::Error::Conflict { .. }) if tried < ATTEMPTS && !leased => {
-                if let Some(known) = replay(services, &keyed, &parts).await? {
-                    return Ok(known);
-                }
-                services.store.back_off(tried).await;
-            }
-            Err(error) => {
-                if let Some(lease) = keyed.lease.get() {
-                    end_unknown(services, lease.clone()).await?;
-                }
-                return Err(error.into());
-            }
+            end_unknown(services, lease.clone()).await?;
+            return Err(error.into());
         }
-        tried += 1;
+        if !matches!(error, store::Error::Conflict { .. }) {
+            return Err(error.into());
+        }
+        if let Some(known) = replay(&keyed, &parts).await? {
+            return Ok(known);
+        }
+        if !tries.back_off(store.ambient()).await {
+            return Err(error.into());
+        }
+        // Whether it was a race or what is there does not allow it, the handler finds out.
+        (view, collected) = store.checked().collecting();
     }
 }
 
@@ -146,23 +150,20 @@ async fn instead(
 ) -> Result<Response, Problem> {
     if let Some(lease) = keyed.lease.get() {
         let mut lease = lease.clone();
+        lease.give_back(services.store.ambient().now());
         // Lost to somebody who took it over, it is theirs.
-        return match services.store.write(WriteSet::new().remove(&mut lease)).await {
+        return match services.store.replace(&mut lease).await {
             Ok(()) | Err(store::Error::Conflict { .. }) => Ok(response),
             Err(error) => Err(error.into()),
         };
     }
-    Ok(replay(services, keyed, parts).await?.unwrap_or(response))
+    Ok(replay(keyed, parts).await?.unwrap_or(response))
 }
 
 /// The answer that the request was given before, if it was.
-async fn replay(
-    services: &Services,
-    keyed: &Keyed,
-    parts: &Parts,
-) -> Result<Option<Response>, Problem> {
-    let Some(known) = keyed.request.known(&services.store).await? else { return Ok(None) };
-    if known.fingerprint != keyed.request.fingerprint {
+async fn replay(keyed: &Keyed, parts: &Parts) -> Result<Option<Response>, Problem> {
+    let Some(known) = keyed.request.known(&keyed.store).await? else { return Ok(None) };
+    if known.is_another_than(&keyed.request) {
         let detail = "Another request was sent with this key. Make a new one.";
         return Err(Problem::new(Code::IdempotencyKeyReused, detail));
     }
@@ -202,12 +203,16 @@ pub(crate) async fn rebuild(
     next: Next,
 ) -> Response {
     let authorization = request.headers().get(AUTHORIZATION).cloned();
+    let store = request.extensions().get::<Store>().cloned();
     let mut response = next.run(request).await;
     let Some(Rebuild(path)) = response.extensions_mut().remove() else { return response };
     let mut request = Request::new(Body::empty());
     *request.method_mut() = Method::GET;
     *request.uri_mut() = path.parse().unwrap_or_default();
     request.headers_mut().extend(authorization.map(|token| (AUTHORIZATION, token)));
+    if let Some(store) = store {
+        request.extensions_mut().insert(store);
+    }
     let Ok(mut shown) = routes.oneshot(request).await;
     let replayed = HeaderValue::from_static("true");
     shown.headers_mut().insert(IDEMPOTENCY_REPLAYED, replayed);
@@ -270,29 +275,42 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 /// For handlers with effects outside the table, which no transaction can take back: while one is
 /// at it, the same request is answered 409. The request must have a key. What the handler writes
 /// happens together with its answer's record, afterwards.
+///
+/// A function that dies between the effect and the record leaves a lease that ends with its
+/// invocation's deadline, and nobody can know whether there was an effect. The same request is then
+/// done again. So hand [`Lease::id`] on to whoever has the effect, as its own idempotency key.
 #[derive(Debug)]
-pub struct Lease(());
+pub struct Lease(String);
+
+impl Lease {
+    /// 43 characters, the same each time that this request is done.
+    pub fn id(&self) -> &str {
+        &self.0
+    }
+}
 
 impl FromRequestParts<Services> for Lease {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, services: &Services) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, _: &Services) -> Result<Self, Problem> {
         let Some(keyed) = parts.extensions.get::<Keyed>().cloned() else {
             let detail = "Send an `Idempotency-Key`: this request must not be done twice.";
             return Err(Problem::new(Code::IdempotencyKeyRequired, detail));
         };
+        let id = keyed.request.text();
         if keyed.lease.get().is_some() {
-            return Ok(Self(()));
+            return Ok(Self(id));
         }
-        let now = services.store.ambient().now();
+        let store = keyed.store;
+        let now = store.ambient().now();
         let deadline = parts.extensions.get::<Deadline>();
         let until = deadline.map_or_else(|| now.plus(LONGEST), |Deadline(end)| *end);
         let mut lease = KeyedRequest { held_until: Some(until), ..keyed.request };
-        let taken = match lease.known(&services.store).await? {
-            None => services.store.create(&mut lease).await,
+        let taken = match lease.known(&store).await? {
+            None => store.create(&mut lease).await,
             Some(known) if known.may_be_taken_over(&lease, now) => {
-                lease = KeyedRequest { held_until: Some(until), ..known };
-                services.store.replace(&mut lease).await
+                lease.version = known.version;
+                store.replace(&mut lease).await
             }
             // Answered, or another request: the layer finds that out.
             Some(known) => return Err(being_done(known.held_until.unwrap_or(now), now)),
@@ -300,7 +318,7 @@ impl FromRequestParts<Services> for Lease {
         match taken {
             Ok(()) => {
                 let _ = keyed.lease.set(lease);
-                Ok(Self(()))
+                Ok(Self(id))
             }
             Err(store::Error::Conflict { .. }) => Err(being_done(until, now)),
             Err(error) => Err(error.into()),

@@ -1,7 +1,6 @@
 //! Accounts: the people who use the app. Each sees and changes only their own.
 
 use auth::{Auth, Caller, Origin};
-use axum::extract::State;
 use models::{
     platform::{
         account::{Account, AccountView, ChangePassword, CreateAccount, UpdateAccount},
@@ -28,7 +27,7 @@ pub fn module() -> Module {
     (status = 429, description = "`too_many_requests`: asked too often; try again after `Retry-After` seconds."),
 ))]
 pub async fn create_account(
-    State(auth): State<Auth>,
+    auth: Auth,
     from: Origin,
     Json(request): Json<CreateAccount>,
 ) -> Result<Created<SignedIn>> {
@@ -72,7 +71,7 @@ pub async fn update_account(
     (status = 429, description = "`too_many_requests`: asked too often; try again after `Retry-After` seconds."),
 ))]
 pub async fn change_password(
-    State(auth): State<Auth>,
+    auth: Auth,
     caller: Caller,
     from: Origin,
     Json(request): Json<ChangePassword>,

@@ -1,7 +1,6 @@
 //! Keys: what others need to check our access tokens.
 
 use auth::Auth;
-use axum::extract::State;
 use models::platform::keys::{KeySet, OpenIdConfiguration};
 
 use crate::http::{Module, Public, Result, endpoints};
@@ -20,7 +19,7 @@ const KEY_SET: &str = "/.well-known/jwks.json";
 /// A new key is here before anything is signed with it; one that signs no more stays until its
 /// last token has expired.
 #[utoipa::path(get, path = "/.well-known/jwks.json")]
-pub async fn get_key_set(State(auth): State<Auth>) -> Result<Public<KeySet>> {
+pub async fn get_key_set(auth: Auth) -> Result<Public<KeySet>> {
     Ok(Public(auth.key_set()))
 }
 
@@ -31,7 +30,7 @@ pub async fn get_key_set(State(auth): State<Auth>) -> Result<Public<KeySet>> {
 /// a browser to, since people sign in with the app itself.
 #[utoipa::path(get, path = "/.well-known/openid-configuration")]
 pub async fn get_openid_configuration(
-    State(auth): State<Auth>,
+    auth: Auth,
 ) -> Result<Public<OpenIdConfiguration>> {
     let issuer = auth.issuer().to_owned();
     let jwks_uri = format!("{issuer}{KEY_SET}");

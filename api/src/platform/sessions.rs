@@ -1,7 +1,6 @@
 //! Sessions: the devices on which a person is signed in.
 
 use auth::{Auth, Caller, Origin, SignIn};
-use axum::extract::State;
 use models::{
     Id,
     platform::{
@@ -31,7 +30,7 @@ pub fn module() -> Module {
     (status = 429, description = "`too_many_requests`: asked too often; try again after `Retry-After` seconds."),
 ))]
 pub async fn create_session(
-    State(auth): State<Auth>,
+    auth: Auth,
     from: Origin,
     Json(request): Json<CreateSession>,
 ) -> Result<Created<SignedIn>> {
@@ -50,7 +49,7 @@ pub async fn create_session(
     (status = 429, description = "`too_many_requests`: asked too often; try again after `Retry-After` seconds."),
 ))]
 pub async fn refresh_session(
-    State(auth): State<Auth>,
+    auth: Auth,
     from: Origin,
     Json(request): Json<RefreshSession>,
 ) -> Result<Json<SignedIn>> {
@@ -97,7 +96,7 @@ pub async fn delete_current_session(caller: Caller, sessions: Owned<Session>) ->
     (status = 403, description = "`account_suspended`: the account is suspended."),
     (status = 404, description = "`not_found`: the token is another issuer's."),
 ))]
-pub async fn delete_other_sessions(State(auth): State<Auth>, caller: Caller) -> Result<NoContent> {
+pub async fn delete_other_sessions(auth: Auth, caller: Caller) -> Result<NoContent> {
     auth.end_other_sessions(&caller).await?;
     Ok(NoContent)
 }

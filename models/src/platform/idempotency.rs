@@ -22,7 +22,8 @@ pub struct KeyedRequest {
     pub owner: Id,
     /// SHA-256 of route and key.
     pub id: String,
-    /// SHA-256 of what was asked, for telling another request under the same key.
+    /// SHA-256 of what was asked, for telling another request under the same key. Empty where it
+    /// was given back.
     pub fingerprint: String,
     /// Until when it is being done by whoever has taken it; none once it is answered.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -80,9 +81,26 @@ impl KeyedRequest {
         }
     }
 
-    /// Whether this is the same request as `other`, and whoever held it has run out of time.
+    /// Whether `other` may be done in its place: it was given back, or is the same request, and
+    /// whoever held it has run out of time.
     pub fn may_be_taken_over(&self, other: &Self, now: Timestamp) -> bool {
-        self.fingerprint == other.fingerprint && self.held_until.is_some_and(|until| until <= now)
+        !self.is_another_than(other) && self.held_until.is_some_and(|until| until <= now)
+    }
+
+    /// Whether something else was asked under the same key.
+    pub fn is_another_than(&self, other: &Self) -> bool {
+        !self.fingerprint.is_empty() && self.fingerprint != other.fingerprint
+    }
+
+    /// It was held and not done: the key is free for another request.
+    pub fn give_back(&mut self, now: Timestamp) {
+        self.held_until = Some(now);
+        self.fingerprint.clear();
+    }
+
+    /// The same text each time the request is done, and for no other request.
+    pub fn text(&self) -> String {
+        hash(&[self.owner.as_bytes(), self.id.as_bytes(), self.fingerprint.as_bytes()])
     }
 
     /// What is known of the request from before.

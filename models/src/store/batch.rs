@@ -3,12 +3,11 @@ use std::collections::{HashMap, HashSet};
 use aws_sdk_dynamodb::types::{KeysAndAttributes, PutRequest, WriteRequest};
 
 use super::{
-    Entity, Error, Key, Store, WriteSet, item::Item, read::read_among_others, shape::Whole,
-    write::ATTEMPTS,
+    Entity, Error, Key, Store, Tries, WriteSet, item::Item, read::read_among_others, shape::Whole,
 };
 
 /// DynamoDB's limits for the items of one call.
-const READ_AT_ONCE: usize = 100;
+pub(super) const READ_AT_ONCE: usize = 100;
 const WRITTEN_AT_ONCE: usize = 25;
 
 impl Store {
@@ -18,8 +17,18 @@ impl Store {
         let mut known = HashSet::new();
         keys.retain(|key| known.insert(key.clone()));
         let mut found = HashMap::new();
-        for keys in keys.chunks(READ_AT_ONCE) {
-            self.read_at_once(keys.to_vec(), &mut found).await?;
+        let mut unwritten = keys.clone();
+        if let Some(collected) = &self.1.collected {
+            unwritten.retain(|key| match collected.at(key) {
+                None => true,
+                Some(item) => {
+                    found.extend(item.map(|item| (key.clone(), item)));
+                    false
+                }
+            });
+        }
+        for keys in unwritten.chunks(READ_AT_ONCE) {
+            self.read_at_once(&self.tries(), keys.to_vec(), &mut found).await?;
         }
         let now = self.0.ambient.now();
         let items = keys.iter().filter_map(|key| found.remove(key));
@@ -27,34 +36,40 @@ impl Store {
     }
 
     /// DynamoDB leaves out what it has no capacity for, or what is beyond 16 MB.
-    async fn read_at_once(
+    pub(super) async fn read_at_once(
         &self,
+        tries: &Tries,
         keys: Vec<Key>,
         found: &mut HashMap<Key, Item>,
     ) -> Result<(), Error> {
         let table = &self.0.table;
         let mut left: Vec<Item> = keys.into_iter().map(Into::into).collect();
-        for attempt in 0..=ATTEMPTS {
+        while !left.is_empty() {
             let asked = KeysAndAttributes::builder().set_keys(Some(left)).consistent_read(true);
             let asked = asked.build().expect("the keys are set");
             let call = self.0.client.batch_get_item().request_items(table, asked);
-            let answer = call.send().await.map_err(|error| Error::unavailable(&error))?;
+            let answer = tries.call(call.customize())?.send().await;
+            let answer = answer.map_err(|error| Error::unavailable(&error))?;
             let items = answer.responses.and_then(|mut tables| tables.remove(table));
             let items = items.into_iter().flatten();
             found.extend(items.filter_map(|item| Some((Key::of(&item)?, item))));
             let rest = answer.unprocessed_keys.and_then(|mut tables| tables.remove(table));
             left = rest.map(|rest| rest.keys).unwrap_or_default();
-            if left.is_empty() {
-                return Ok(());
+            if !left.is_empty() && !tries.back_off(&self.0.ambient).await {
+                let left = left.len();
+                return Err(Error::Unavailable(format!("{left} items of a batch were not read")));
             }
-            self.back_off(attempt).await;
         }
-        Err(Error::Unavailable(format!("{} items of a batch were not read", left.len())))
+        Ok(())
     }
 
     /// Make new items under new keys: what already is at one of them is replaced. After
     /// [`Error::Unavailable`] some of them are made. In a store whose writes happen together with
     /// others they are added to those.
+    ///
+    /// A batch has no conditions, so a call whose answer was lost, and which arrives minutes after
+    /// the SDK has sent it again, puts them back as they were made. What is changed or deleted that
+    /// soon is better made by a [`WriteSet`].
     pub async fn create_all<E: Entity>(&self, entities: &mut [E]) -> Result<(), Error> {
         let set = entities.iter_mut().fold(WriteSet::new(), |set, entity| set.create(entity));
         if self.writes_together() {
@@ -75,16 +90,18 @@ impl Store {
             WriteRequest::builder().put_request(put.build().expect("the item is set")).build()
         };
         let mut left: Vec<_> = items.iter().map(put).collect();
-        for attempt in 0..=ATTEMPTS {
+        let tries = self.tries();
+        while !left.is_empty() {
             let call = self.0.client.batch_write_item().request_items(table, left);
-            let answer = call.send().await.map_err(|error| Error::unavailable(&error))?;
+            let answer = tries.call(call.customize())?.send().await;
+            let answer = answer.map_err(|error| Error::unavailable(&error))?;
             let rest = answer.unprocessed_items.and_then(|mut tables| tables.remove(table));
             left = rest.unwrap_or_default();
-            if left.is_empty() {
-                return Ok(());
+            if !left.is_empty() && !tries.back_off(&self.0.ambient).await {
+                let left = left.len();
+                return Err(Error::Unavailable(format!("{left} items of a batch were not written")));
             }
-            self.back_off(attempt).await;
         }
-        Err(Error::Unavailable(format!("{} items of a batch were not written", left.len())))
+        Ok(())
     }
 }

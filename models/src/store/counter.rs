@@ -17,7 +17,7 @@ impl Store {
     /// The SDK sends the call again when its answer was lost, and then one is counted twice. So a
     /// count is never too low, and what it limits is at worst refused a little early.
     pub async fn count(&self, key: Key, end: Timestamp) -> Result<u64, Error> {
-        let answer = self
+        let call = self
             .0
             .client
             .update_item()
@@ -30,10 +30,9 @@ impl Store {
             .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
             .expression_attribute_values(":kind", AttributeValue::S(COUNTER.to_owned()))
             .expression_attribute_values(":end", AttributeValue::N(end.unix_seconds().to_string()))
-            .return_values(ReturnValue::UpdatedNew)
-            .send()
-            .await
-            .map_err(|error| Error::unavailable(&error))?;
+            .return_values(ReturnValue::UpdatedNew);
+        let answer = self.tries().call(call.customize())?.send().await;
+        let answer = answer.map_err(|error| Error::unavailable(&error))?;
         let count = answer.attributes.as_ref().and_then(|item| item.get(COUNT)?.as_n().ok());
         count
             .and_then(|count| count.parse().ok())

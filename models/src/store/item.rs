@@ -32,7 +32,11 @@ fn size(value: &AttributeValue) -> usize {
 }
 
 pub(super) fn tombstone_version(item: &Item) -> Option<u64> {
-    item.contains_key(DELETED_AT).then(|| item.get(VERSION)?.as_n().ok()?.parse().ok())?
+    item.contains_key(DELETED_AT).then(|| version(item))?
+}
+
+pub(super) fn version(item: &Item) -> Option<u64> {
+    item.get(VERSION)?.as_n().ok()?.parse().ok()
 }
 
 pub(super) fn sort_key(item: &Item) -> Option<&str> {
@@ -77,14 +81,16 @@ pub(super) fn to_item<E: Entity>(entity: &E) -> Item {
     item
 }
 
-/// What stands in the place of an item that phones keep, once it is deleted: nothing of it is left.
+/// What stands in the place of an item that was deleted: nothing of what it said.
 pub(super) fn tombstone<E: Entity>(entity: &mut E) -> Item {
     let mut item = Item::from(entity.key());
     let version = *entity.version_mut() + 1;
     item.insert(KIND.to_owned(), AttributeValue::S(E::KIND.to_owned()));
     item.insert(VERSION.to_owned(), AttributeValue::N(version.to_string()));
     // Both are set to the time of the write.
-    item.insert(CHANGED_AT.to_owned(), AttributeValue::Null(true));
+    if E::KEPT_BY_PHONES {
+        item.insert(CHANGED_AT.to_owned(), AttributeValue::Null(true));
+    }
     item.insert(DELETED_AT.to_owned(), AttributeValue::Null(true));
     item
 }

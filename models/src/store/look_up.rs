@@ -27,7 +27,8 @@ impl Store {
             .expression_attribute_values(":lookup", AttributeValue::S(lookup.0.clone()))
             .scan_index_forward(false)
             .limit(MOST_FOUND);
-        let answer = query.send().await.map_err(|error| Error::unavailable(&error))?;
+        let answer = self.tries().call(query.customize())?.send().await;
+        let answer = answer.map_err(|error| Error::unavailable(&error))?;
         let keys = answer.items.unwrap_or_default().iter().filter_map(Key::of).collect();
         let mut found: Vec<E> = self.get_all(keys).await?;
         found.retain(|entity| entity.lookup().as_ref() == Some(lookup));

@@ -21,6 +21,7 @@ mod precondition;
 mod read;
 mod shape;
 mod table;
+mod tries;
 mod unanswered;
 mod write;
 mod write_set;
@@ -34,6 +35,7 @@ use page::Listing;
 pub use page::Page;
 pub use precondition::Precondition;
 pub use shape::Projection;
+pub use tries::Tries;
 pub use write::Collected;
 pub use write_set::WriteSet;
 
@@ -62,18 +64,24 @@ macro_rules! page_view {
 
 use std::sync::Arc;
 
-use crate::Ambient;
+use tokio::time::Instant;
+
+use crate::{Ambient, Timestamp};
 
 /// The table, and the time and randomness that what is written in it needs. Cheap to clone.
 #[derive(Clone)]
-pub struct Store(Arc<Inner>, Writing);
+pub struct Store(Arc<Inner>, View);
 
-/// What becomes of a write.
+/// How one request sees the table.
 #[derive(Clone, Default)]
-struct Writing {
-    /// Where it is put in place of the table.
+struct View {
+    /// When it must be done.
+    end: Option<Instant>,
+    /// Where a write is put in place of the table.
     collected: Option<Collected>,
-    /// What happens together with it.
+    /// Whether what such a write is given is looked up before.
+    checked: bool,
+    /// What happens together with a write.
     along: WriteSet,
 }
 
@@ -91,7 +99,15 @@ impl Store {
     }
 
     fn of(client: aws_sdk_dynamodb::Client, table: String, ambient: Ambient) -> Self {
-        Self(Arc::new(Inner { client, table, ambient }), Writing::default())
+        Self(Arc::new(Inner { client, table, ambient }), View::default())
+    }
+
+    /// The same table, for a request that must be done by then: no call of it is begun, made
+    /// again or waited for beyond that.
+    #[must_use]
+    pub fn until(&self, end: Timestamp) -> Self {
+        let end = Instant::now().checked_add(end.since(self.ambient().now()));
+        Self(self.0.clone(), View { end, ..self.1.clone() })
     }
 
     /// Where repositories take time and new ids from.

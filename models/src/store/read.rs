@@ -1,7 +1,7 @@
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
 
 use super::{
-    Entity, Error, Key, Listing, Page, Projection, Store,
+    Entity, Error, Key, Listing, Page, Projection, Store, Tries,
     item::{self, Item, item_size, sort_key, tombstone_version},
     key::owner_partition,
     page::Cursor,
@@ -75,15 +75,30 @@ pub(super) fn read_among_others<S: Shape>(item: Item, now: Timestamp) -> Option<
 impl Store {
     /// The item at `key`, as of all writes acknowledged before.
     pub async fn get<E: Entity>(&self, key: Key) -> Result<Option<E>, Error> {
-        Ok(self.find::<Whole<E>>(key).await?.entity)
+        Ok(self.find::<Whole<E>>(&self.tries(), key).await?.entity)
     }
 
     /// Some fields of the item at `key`. One that ends is missing up to a second before its end.
     pub async fn get_as<P: Projection>(&self, key: Key) -> Result<Option<P>, Error> {
-        Ok(self.find::<Part<P>>(key).await?.entity)
+        Ok(self.find::<Part<P>>(&self.tries(), key).await?.entity)
     }
 
-    pub(super) async fn find<S: Shape>(&self, key: Key) -> Result<Found<S::Read>, Error> {
+    pub(super) async fn find<S: Shape>(
+        &self,
+        tries: &Tries,
+        key: Key,
+    ) -> Result<Found<S::Read>, Error> {
+        let written = self.1.collected.as_ref().and_then(|collected| collected.at(&key));
+        let item = match written {
+            Some(item) => item,
+            None => self.get_item::<S>(tries, key).await?,
+        };
+        let Some(item) = item else { return Ok(Found { entity: None, tombstone: None }) };
+        let tombstone = tombstone_version(&item);
+        Ok(Found { entity: read::<S>(item, self.0.ambient.now())?, tombstone })
+    }
+
+    async fn get_item<S: Shape>(&self, tries: &Tries, key: Key) -> Result<Option<Item>, Error> {
         let call = self.0.client.get_item().table_name(&self.0.table);
         let call = call.set_key(Some(key.into())).consistent_read(true);
         let call = match S::attributes() {
@@ -92,10 +107,8 @@ impl Store {
                 .projection_expression(some.expression)
                 .set_expression_attribute_names(Some(some.names)),
         };
-        let answer = call.send().await.map_err(|error| Error::unavailable(&error))?;
-        let Some(item) = answer.item else { return Ok(Found { entity: None, tombstone: None }) };
-        let tombstone = tombstone_version(&item);
-        Ok(Found { entity: read::<S>(item, self.0.ambient.now())?, tombstone })
+        let answer = tries.call(call.customize())?.send().await;
+        Ok(answer.map_err(|error| Error::unavailable(&error))?.item)
     }
 
     /// One page of what a person owns, newest first. Ends early when its items are large. An item
@@ -169,7 +182,8 @@ impl Store {
                 .expression_attribute_names("#list", attribute)
                 .expression_attribute_values(":value", AttributeValue::S(value.to_owned())),
         };
-        let answer = query.send().await.map_err(|error| Error::unavailable(&error))?;
+        let answer = self.tries().call(query.customize())?.send().await;
+        let answer = answer.map_err(|error| Error::unavailable(&error))?;
         let last = answer.last_evaluated_key.as_ref().and_then(sort_key).map(str::to_owned);
         Ok((answer.items.unwrap_or_default(), last))
     }

@@ -1,6 +1,6 @@
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use aws_sdk_dynamodb::{
@@ -12,17 +12,15 @@ use aws_sdk_dynamodb::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
-    Entity, Error, Key, Precondition, Store, Writing,
+    Entity, Error, Key, Precondition, Store, Tries, View,
+    batch::READ_AT_ONCE,
+    item::Item,
     read::Found,
     shape::Whole,
     table::WRITE_ID,
     unanswered::Unanswered,
     write_set::{Condition, Write, WriteSet},
 };
-
-/// How often a write that lost a race to another one is made anew, and a batch that was done in part
-/// is gone on with.
-pub(super) const ATTEMPTS: u32 = 8;
 
 /// The writes of a [collecting](Store::collecting) store.
 #[derive(Clone, Default)]
@@ -34,6 +32,11 @@ impl Collected {
         std::mem::take(&mut self.lock())
     }
 
+    /// What they leave at this key, if they are to it.
+    pub(super) fn at(&self, key: &Key) -> Option<Option<Item>> {
+        self.lock().at(key).map(|item| item.cloned())
+    }
+
     fn lock(&self) -> MutexGuard<'_, WriteSet> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -41,13 +44,21 @@ impl Collected {
 
 impl Store {
     /// The same table for one request, whose writes are collected and happen later, together: with
-    /// the record of the request, for one. Reads show the table as it is without them, and a lost
-    /// race shows when they happen, not as this store's [`Error::Conflict`].
+    /// the record of the request, for one. What is read at its key is as those writes leave it;
+    /// listings and lookups show the table without them. A race that is lost to somebody else shows
+    /// when they happen, and as [`Error::Conflict`] only where the store [checks](Self::checked).
     #[must_use]
     pub fn collecting(&self) -> (Self, Collected) {
         let collected = Collected::default();
-        let writing = Writing { collected: Some(collected.clone()), ..self.1.clone() };
-        (Self(self.0.clone(), writing), collected)
+        let view = View { collected: Some(collected.clone()), ..self.1.clone() };
+        (Self(self.0.clone(), view), collected)
+    }
+
+    /// The same table, for doing anew what has lost a race: what each collected write is given is
+    /// looked up before, so that whoever writes is told of a conflict.
+    #[must_use]
+    pub fn checked(&self) -> Self {
+        Self(self.0.clone(), View { checked: true, ..self.1.clone() })
     }
 
     /// The same table, for one write that these happen together with: a message that is sent when
@@ -55,7 +66,7 @@ impl Store {
     #[must_use]
     pub fn together_with(&self, writes: WriteSet) -> Self {
         let along = self.1.along.clone().and(writes);
-        Self(self.0.clone(), Writing { along, ..self.1.clone() })
+        Self(self.0.clone(), View { along, ..self.1.clone() })
     }
 
     /// Make a new item; [`Error::Conflict`] when its key is taken.
@@ -111,30 +122,21 @@ impl Store {
         .await
     }
 
-    /// Remove an item. False when there was none.
+    /// Remove an item. False when there was none. For an hour, or for 90 days where phones keep it,
+    /// a tombstone is left: what was sent before and arrives late does not bring the item back.
     pub async fn delete<E: Entity>(
         &self,
         key: Key,
         precondition: &Precondition,
     ) -> Result<bool, Error> {
-        let blindly =
-            *precondition == Precondition::None && self.1.collected.is_none() && !E::KEPT_BY_PHONES;
-        if !blindly {
-            return self
-                .rewrite(key, |found: Found<E>| {
-                    let Some(mut entity) = found.entity else {
-                        return Ok((WriteSet::new(), false));
-                    };
-                    precondition.check(Some(*entity.version_mut()))?;
-                    Ok((WriteSet::new().remove(&mut entity), true))
-                })
-                .await;
-        }
-        match self.write(WriteSet::new().delete(key)).await {
-            Ok(()) => Ok(true),
-            Err(Error::Conflict { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
+        self.rewrite(key, |found: Found<E>| {
+            let Some(mut entity) = found.entity else {
+                return Ok((WriteSet::new(), false));
+            };
+            precondition.check(Some(*entity.version_mut()))?;
+            Ok((WriteSet::new().remove(&mut entity), true))
+        })
+        .await
     }
 
     /// Read an item, decide what becomes of it, and write that; read and decided anew when another
@@ -144,17 +146,17 @@ impl Store {
         key: Key,
         mut decide: impl FnMut(Found<E>) -> Result<(WriteSet, T), Error>,
     ) -> Result<T, Error> {
-        let mut attempt = 0;
+        let tries = self.tries();
         loop {
-            let (writes, outcome) = decide(self.find::<Whole<E>>(key.clone()).await?)?;
-            match self.write(writes).await {
-                Err(Error::Conflict { .. }) if attempt < ATTEMPTS => self.back_off(attempt).await,
+            let (writes, outcome) = decide(self.find::<Whole<E>>(&tries, key.clone()).await?)?;
+            match self.write_within(&tries, writes).await {
                 Err(error @ Error::Conflict { .. }) => {
-                    return Err(Error::Unavailable(error.to_string()));
+                    if !tries.back_off(&self.0.ambient).await {
+                        return Err(Error::Unavailable(error.to_string()));
+                    }
                 }
                 written => return written.map(|()| outcome),
             }
-            attempt += 1;
         }
     }
 
@@ -165,20 +167,46 @@ impl Store {
     /// `writeId`. Where another write has come over that one, what has happened is not known, and
     /// making the write anew could do it twice: [`Error::Unavailable`]. A lone delete leaves no item behind, so it goes as a transaction.
     pub async fn write(&self, set: WriteSet) -> Result<(), Error> {
+        self.write_within(&self.tries(), set).await
+    }
+
+    /// The same, as one of several attempts at something.
+    pub async fn write_within(&self, tries: &Tries, set: WriteSet) -> Result<(), Error> {
         if set.is_empty() {
             return Ok(());
         }
         let set = set.and(self.1.along.clone());
+        let now = self.0.ambient.now();
         if let Some(collected) = &self.1.collected {
-            let mut collected = collected.lock();
-            *collected = std::mem::take(&mut *collected).and(set);
-            return Ok(());
+            if self.1.checked {
+                self.check(tries, &set, collected).await?;
+            }
+            return collected.lock().fold(set, now);
         }
-        let mut writes = set.ready(self.0.ambient.now())?;
+        let mut writes = set.ready(now)?;
         match &writes[..] {
-            [Write::Create(_) | Write::Replace { .. }] => self.put_item(writes.remove(0)).await,
-            _ => self.write_together(writes).await,
+            [Write { item: Some(_), .. }] => self.put_item(tries, writes.remove(0)).await,
+            _ => self.write_together(tries, writes).await,
         }
+    }
+
+    /// Whether what is in the table is what these writes are given.
+    async fn check(
+        &self,
+        tries: &Tries,
+        set: &WriteSet,
+        collected: &Collected,
+    ) -> Result<(), Error> {
+        let mut firsts: Vec<_> = set.firsts().collect();
+        firsts.retain(|(_, write)| collected.at(&write.key).is_none());
+        let keys: Vec<_> = firsts.iter().map(|(_, write)| write.key.clone()).collect();
+        let mut there = HashMap::new();
+        for keys in keys.chunks(READ_AT_ONCE) {
+            self.read_at_once(tries, keys.to_vec(), &mut there).await?;
+        }
+        let now = self.0.ambient.now();
+        let lost = firsts.iter().find(|(_, write)| !write.given.is(there.get(&write.key), now));
+        lost.map_or(Ok(()), |(write, _)| Err(Error::Conflict { write: *write }))
     }
 
     /// Whether a write happens together with others.
@@ -186,73 +214,55 @@ impl Store {
         self.1.collected.is_some() || !self.1.along.is_empty()
     }
 
-    async fn put_item(&self, write: Write) -> Result<(), Error> {
-        let Condition { expression, names, values } = write.condition(self.0.ambient.now());
-        let (Write::Create(item) | Write::Replace { item, .. }) = write else { return Ok(()) };
+    async fn put_item(&self, tries: &Tries, write: Write) -> Result<(), Error> {
+        let Condition { expression, names, values } =
+            write.given.condition(self.0.ambient.now());
         let write_id = AttributeValue::B(Blob::new(self.0.ambient.random::<12>()));
-        let put = self.0.client.put_item().table_name(&self.0.table).set_item(Some(item));
+        let put = self.0.client.put_item().table_name(&self.0.table).set_item(write.item);
         let put = put.item(WRITE_ID, write_id.clone());
         let put = put.condition_expression(expression);
         let put = put.set_expression_attribute_names(Some(names));
         let put = put.set_expression_attribute_values(values);
         let put = put.return_values_on_condition_check_failure(AllOld);
         let unanswered = Unanswered::default();
-        let mut attempt = 0;
         loop {
-            let sent = put.clone().customize().interceptor(unanswered.clone()).send().await;
-            let Err(error) = sent else { return Ok(()) };
+            let call = tries.call(put.clone().customize().interceptor(unanswered.clone()))?;
+            let Err(error) = call.send().await else { return Ok(()) };
             match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(failed)) => {
                     let there = failed.item().and_then(|item| item.get(WRITE_ID));
                     return match there {
                         Some(there) if *there == write_id => Ok(()),
                         _ if unanswered.any() => Err(Error::unavailable(&error)),
-                        _ => Err(Error::Conflict { write: 0 }),
+                        _ => Err(Error::Conflict { write: write.place }),
                     };
                 }
-                Some(PutItemError::TransactionConflictException(_)) if attempt < ATTEMPTS => {
-                    self.back_off(attempt).await;
-                }
+                Some(PutItemError::TransactionConflictException(_))
+                    if tries.back_off(&self.0.ambient).await => {}
                 _ => return Err(Error::unavailable(&error)),
             }
-            attempt += 1;
         }
     }
 
-    async fn write_together(&self, writes: Vec<Write>) -> Result<(), Error> {
+    async fn write_together(&self, tries: &Tries, writes: Vec<Write>) -> Result<(), Error> {
         let now = self.0.ambient.now();
+        let places: Vec<_> = writes.iter().map(|write| write.place).collect();
         let writes = writes.into_iter().map(|write| write.in_transaction(&self.0.table, now));
-        let writes: Vec<_> = writes.collect();
         // One for all attempts, the SDK's and ours: the answer to any of them may have been lost.
         let token = URL_SAFE_NO_PAD.encode(self.0.ambient.random::<24>());
-        let mut attempt = 0;
+        let call = self.0.client.transact_write_items();
+        let call = call.set_transact_items(Some(writes.collect())).client_request_token(&token);
         loop {
-            let sent = self
-                .0
-                .client
-                .transact_write_items()
-                .set_transact_items(Some(writes.clone()))
-                .client_request_token(&token)
-                .send()
-                .await;
-            match sent {
-                Ok(_) => return Ok(()),
-                Err(error) => match Cancelled::of(&error) {
-                    Cancelled::Condition(write) => return Err(Error::Conflict { write }),
-                    Cancelled::Contention if attempt < ATTEMPTS => self.back_off(attempt).await,
-                    _ => return Err(Error::unavailable(&error)),
-                },
+            let sent = tries.call(call.clone().customize())?.send().await;
+            let Err(error) = sent else { return Ok(()) };
+            match Cancelled::of(&error) {
+                Cancelled::Condition(write) => {
+                    return Err(Error::Conflict { write: places[write] });
+                }
+                Cancelled::Contention if tries.back_off(&self.0.ambient).await => {}
+                _ => return Err(Error::unavailable(&error)),
             }
-            attempt += 1;
         }
-    }
-
-    /// Wait before another attempt: "full jitter", so that those who lost together do not come
-    /// back together (measured: without it, 64 tasks on one item made 70,000 conflicts).
-    pub async fn back_off(&self, attempt: u32) {
-        let ceiling = 10_000_u64 << attempt.min(6);
-        let micros = u64::from_be_bytes(self.0.ambient.random()) % ceiling;
-        tokio::time::sleep(Duration::from_micros(micros)).await;
     }
 }
 

@@ -1,10 +1,13 @@
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem};
 
 use super::{
     Entity, Error, Key,
-    item::{Item, LARGEST_ITEM, item_size, to_item, tombstone},
+    item::{self, Item, LARGEST_ITEM, item_size, to_item, tombstone},
     table::{CHANGED_AT, DELETED_AT, PARTITION, TTL, VERSION},
 };
 use crate::Timestamp;
@@ -13,21 +16,43 @@ use crate::Timestamp;
 const MOST_WRITES: usize = 100;
 const LARGEST_TOGETHER: usize = 4 * 1024 * 1024;
 
-/// How long it is known that something was deleted.
-const TOMBSTONE_LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// How long phones may ask what was deleted.
+const TOLD_TO_PHONES: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// How long a call that was sent before something was deleted could still arrive, and more: AWS
+/// refuses a signature after five minutes (IAM User Guide, "Elements of an AWS API request
+/// signature"; some services after fifteen).
+const CALLS_ARRIVE: Duration = Duration::from_secs(60 * 60);
 
 /// Several writes that happen together or not at all (TransactWriteItems, at most 100; the record of an
-/// `Idempotency-Key` is one of them).
+/// `Idempotency-Key` is one of them). Of two writes of one item the first says what must be there,
+/// and the second what is there afterwards; one that cannot come after the other is a conflict.
 #[derive(Clone, Debug, Default)]
 pub struct WriteSet {
     writes: Vec<Write>,
 }
 
+/// One item, and what becomes of it.
 #[derive(Clone, Debug)]
-pub(super) enum Write {
-    Create(Item),
-    Replace { item: Item, read_version: u64 },
-    Delete { key: Key, read_version: Option<u64> },
+pub(super) struct Write {
+    pub(super) key: Key,
+    /// What must be there.
+    pub(super) given: Given,
+    /// What is there afterwards.
+    pub(super) item: Option<Item>,
+    /// Its place among the writes as they were added.
+    pub(super) place: usize,
+}
+
+/// What must be at a key for a write to happen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Given {
+    /// Nothing, or what has expired.
+    Nothing,
+    /// Something.
+    Anything,
+    /// Something of this version.
+    Version(u64),
 }
 
 impl WriteSet {
@@ -50,54 +75,83 @@ impl WriteSet {
 
     /// Add an item that must not exist yet; one that has expired is none.
     #[must_use]
-    pub fn create<E: Entity>(mut self, entity: &mut E) -> Self {
+    pub fn create<E: Entity>(self, entity: &mut E) -> Self {
         *entity.version_mut() = 1;
-        self.writes.push(Write::Create(to_item(entity)));
-        self
+        self.with(entity.key(), Given::Nothing, Some(to_item(entity)))
     }
 
     /// Replace an item that must not have changed since it was read. Counts its version up.
     #[must_use]
-    pub fn replace<E: Entity>(mut self, entity: &mut E) -> Self {
-        let read_version = *entity.version_mut();
+    pub fn replace<E: Entity>(self, entity: &mut E) -> Self {
+        let read = *entity.version_mut();
         *entity.version_mut() += 1;
-        self.writes.push(Write::Replace { item: to_item(entity), read_version });
-        self
+        self.with(entity.key(), Given::Version(read), Some(to_item(entity)))
     }
 
-    /// Remove an item that must exist.
+    /// Remove an item that must exist, and leave nothing in its place. So a call that was sent
+    /// before, and arrives late, can make it again: for what is only ever made in a write set,
+    /// which DynamoDB knows again.
     #[must_use]
-    pub fn delete(mut self, key: Key) -> Self {
-        self.writes.push(Write::Delete { key, read_version: None });
-        self
+    pub fn delete(self, key: Key) -> Self {
+        self.with(key, Given::Anything, None)
     }
 
-    /// Remove an item that must not have changed since it was read.
+    /// Remove an item that must not have changed since it was read. A tombstone stays in its place.
     #[must_use]
-    pub fn remove<E: Entity>(mut self, entity: &mut E) -> Self {
-        let read_version = *entity.version_mut();
-        self.writes.push(if E::KEPT_BY_PHONES {
-            Write::Replace { item: tombstone(entity), read_version }
-        } else {
-            Write::Delete { key: entity.key(), read_version: Some(read_version) }
-        });
+    pub fn remove<E: Entity>(self, entity: &mut E) -> Self {
+        let read = *entity.version_mut();
+        self.with(entity.key(), Given::Version(read), Some(tombstone(entity)))
+    }
+
+    fn with(mut self, key: Key, given: Given, item: Option<Item>) -> Self {
+        let place = self.writes.len();
+        self.writes.push(Write { key, given, item, place });
         self
     }
 
     /// Where the writes are to.
     pub(super) fn partitions(&self) -> impl Iterator<Item = &String> {
-        self.writes.iter().filter_map(|write| match write {
-            Write::Create(item) | Write::Replace { item, .. } => item.get(PARTITION)?.as_s().ok(),
-            Write::Delete { key, .. } => Some(&key.partition),
-        })
+        self.writes.iter().map(|write| &write.key.partition)
     }
 
-    /// The writes as they are sent now.
+    /// The first write of each item, and its place.
+    pub(super) fn firsts(&self) -> impl Iterator<Item = (usize, &Write)> {
+        let mut known = HashSet::new();
+        self.writes.iter().enumerate().filter(move |(_, write)| known.insert(&write.key))
+    }
+
+    /// What these writes leave at a key that is among theirs.
+    pub(super) fn at(&self, key: &Key) -> Option<Option<&Item>> {
+        let write = self.writes.iter().find(|write| write.key == *key)?;
+        Some(write.item.as_ref())
+    }
+
+    /// Add the writes of another set, so that there is one for each item.
     ///
     /// # Errors
-    /// [`Error::TooLarge`], and [`Error::Refused`] when there are more than 100.
+    /// [`Error::Conflict`] when one of them is given something else than what an earlier write
+    /// leaves; then none is added.
+    pub(super) fn fold(&mut self, other: Self, now: Timestamp) -> Result<(), Error> {
+        let mut folded = self.writes.clone();
+        for (place, write) in other.writes.into_iter().enumerate() {
+            match folded.iter_mut().find(|known| known.key == write.key) {
+                Some(known) if write.given.is(known.item.as_ref(), now) => known.item = write.item,
+                Some(_) => return Err(Error::Conflict { write: place }),
+                None => folded.push(Write { place, ..write }),
+            }
+        }
+        self.writes = folded;
+        Ok(())
+    }
+
+    /// The writes as they are sent now, one for each item.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::Refused`] when there are more than 100, and those of `fold`.
     pub(super) fn ready(self, now: Timestamp) -> Result<Vec<Write>, Error> {
-        let mut writes = self.writes;
+        let mut folded = Self::new();
+        folded.fold(self, now)?;
+        let mut writes = folded.writes;
         if writes.len() > MOST_WRITES {
             return Err(Error::Refused(format!("more than {MOST_WRITES} writes together")));
         }
@@ -112,10 +166,7 @@ impl WriteSet {
         let ready = |mut write: Write| {
             write.stamp(now);
             write.check_size()?;
-            Ok(match write {
-                Write::Create(item) | Write::Replace { item, .. } => Some(item),
-                Write::Delete { .. } => None,
-            })
+            Ok(write.item)
         };
         self.writes.into_iter().filter_map(|write| ready(write).transpose()).collect()
     }
@@ -127,48 +178,33 @@ pub(super) struct Condition {
     pub(super) values: Option<Item>,
 }
 
-impl Write {
-    /// Mark what phones keep with the time of the write.
-    fn stamp(&mut self, now: Timestamp) {
-        let (Self::Create(item) | Self::Replace { item, .. }) = self else { return };
-        let mark = AttributeValue::S(now.to_string());
-        if item.contains_key(CHANGED_AT) {
-            item.insert(CHANGED_AT.to_owned(), mark.clone());
-        }
-        if item.contains_key(DELETED_AT) {
-            item.insert(DELETED_AT.to_owned(), mark);
-            let end = now.plus(TOMBSTONE_LIFETIME).unix_seconds();
-            item.insert(TTL.to_owned(), AttributeValue::N(end.to_string()));
+impl Given {
+    /// Whether this is what is there.
+    pub(super) fn is(self, there: Option<&Item>, now: Timestamp) -> bool {
+        match (self, there) {
+            (Self::Nothing, None) => true,
+            (Self::Nothing, Some(item)) => {
+                item::end(item).is_some_and(|end| end.unix_seconds() < now.unix_seconds())
+            }
+            (Self::Anything, there) => there.is_some(),
+            (Self::Version(read), there) => there.and_then(item::version) == Some(read),
         }
     }
 
-    fn size(&self) -> usize {
-        match self {
-            Self::Create(item) | Self::Replace { item, .. } => item_size(item),
-            Self::Delete { .. } => 0,
-        }
-    }
-
-    fn check_size(&self) -> Result<(), Error> {
-        if self.size() > LARGEST_ITEM { Err(Error::TooLarge) } else { Ok(()) }
-    }
-
-    pub(super) fn condition(&self, now: Timestamp) -> Condition {
+    /// The same for DynamoDB to find out.
+    pub(super) fn condition(self, now: Timestamp) -> Condition {
         let (expression, names, value) = match self {
             // DynamoDB deletes what has expired up to days later. Its seconds are rounded down.
-            Self::Create(_) => (
+            Self::Nothing => (
                 "attribute_not_exists(#pk) OR #ttl < :now",
                 vec![("#pk", PARTITION), ("#ttl", TTL)],
                 Some((":now", now.unix_seconds().to_string())),
             ),
-            Self::Delete { read_version: None, .. } => {
-                ("attribute_exists(#pk)", vec![("#pk", PARTITION)], None)
-            }
-            Self::Replace { read_version, .. }
-            | Self::Delete { read_version: Some(read_version), .. } => (
+            Self::Anything => ("attribute_exists(#pk)", vec![("#pk", PARTITION)], None),
+            Self::Version(read) => (
                 "#version = :read",
                 vec![("#version", VERSION)],
-                Some((":read", read_version.to_string())),
+                Some((":read", read.to_string())),
             ),
         };
         Condition {
@@ -178,12 +214,38 @@ impl Write {
                 .map(|(name, number)| [(name.to_owned(), AttributeValue::N(number))].into()),
         }
     }
+}
+
+impl Write {
+    /// Mark what phones keep with the time of the write, and a tombstone with its end.
+    fn stamp(&mut self, now: Timestamp) {
+        let Some(item) = &mut self.item else { return };
+        let mark = AttributeValue::S(now.to_string());
+        let told_to_phones = item.contains_key(CHANGED_AT);
+        if told_to_phones {
+            item.insert(CHANGED_AT.to_owned(), mark.clone());
+        }
+        if item.contains_key(DELETED_AT) {
+            item.insert(DELETED_AT.to_owned(), mark);
+            let lifetime = if told_to_phones { TOLD_TO_PHONES } else { CALLS_ARRIVE };
+            let end = now.plus(lifetime).unix_seconds();
+            item.insert(TTL.to_owned(), AttributeValue::N(end.to_string()));
+        }
+    }
+
+    fn size(&self) -> usize {
+        self.item.as_ref().map_or(0, item_size)
+    }
+
+    fn check_size(&self) -> Result<(), Error> {
+        if self.size() > LARGEST_ITEM { Err(Error::TooLarge) } else { Ok(()) }
+    }
 
     pub(super) fn in_transaction(self, table: &str, now: Timestamp) -> TransactWriteItem {
-        let Condition { expression, names, values } = self.condition(now);
+        let Condition { expression, names, values } = self.given.condition(now);
         let write = TransactWriteItem::builder();
-        match self {
-            Self::Create(item) | Self::Replace { item, .. } => write.put(
+        match (self.given, self.item) {
+            (_, Some(item)) => write.put(
                 Put::builder()
                     .table_name(table)
                     .set_item(Some(item))
@@ -193,10 +255,21 @@ impl Write {
                     .build()
                     .expect("table and item are set"),
             ),
-            Self::Delete { key, .. } => write.delete(
+            // Made and removed again.
+            (Given::Nothing, None) => write.condition_check(
+                ConditionCheck::builder()
+                    .table_name(table)
+                    .set_key(Some(self.key.into()))
+                    .condition_expression(expression)
+                    .set_expression_attribute_names(Some(names))
+                    .set_expression_attribute_values(values)
+                    .build()
+                    .expect("table, key and condition are set"),
+            ),
+            (_, None) => write.delete(
                 Delete::builder()
                     .table_name(table)
-                    .set_key(Some(key.into()))
+                    .set_key(Some(self.key.into()))
                     .condition_expression(expression)
                     .set_expression_attribute_names(Some(names))
                     .set_expression_attribute_values(values)
