@@ -1,11 +1,15 @@
 //! The ways in: the app in this process, a server on a port, a function under the emulator.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use api::App;
 use axum::{Router, body::Body};
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
+use lambda_runtime::{Context, LambdaEvent};
 use local_dev::Gateway;
+use models::Ambient;
+use serde_json::value::to_raw_value;
 use tokio::net::TcpStream;
 use tower::ServiceExt;
 
@@ -18,6 +22,8 @@ pub enum Door {
     Router(Router),
     /// The app in this process, behind the gateway that local-dev has.
     InProcess(Gateway),
+    /// The app in this process, which is given so long for each invocation.
+    Invoked(App, Ambient, Duration),
     /// A server of HTTP/1.1 at this address.
     Http(SocketAddr),
     /// The built function, behind the emulator.
@@ -34,6 +40,13 @@ impl Door {
             Self::InProcess(gateway) => {
                 let peer = SocketAddr::from((request.address, 50_000));
                 whole(gateway.forward(request.to_http(), peer).await).await
+            }
+            Self::Invoked(app, ambient, time) => {
+                let mut context = Context::default();
+                context.deadline = ambient.now().plus(*time).unix_millis().unsigned_abs();
+                let event = to_raw_value(&event::of(request)).expect("an event is JSON");
+                let answer = app.invoke(LambdaEvent::new(event, context)).await;
+                Some(event::answer(&serde_json::to_value(answer).expect("an answer is JSON")))
             }
             Self::Http(address) => over_tcp(*address, request).await.ok(),
             Self::Lambda(function) => {

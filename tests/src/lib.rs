@@ -35,6 +35,7 @@
 //!   Ids come from the answers: a literal would change with every draw from the seed before it.
 //! - [`Faults`]: what goes wrong between the app and its table, for a world that stands behind them
 //!   (`World::behind(&faults)`); also counts the calls and what they cost ([`Cost`]). [`Log`]: what the app logs meanwhile.
+//! - [`things`]: a resource for tests of what holds for all of them.
 //! - [`simulation`]: a network and a table out of a seed, for histories of many clients in no time.
 //! - [`Issuer`]: somebody else who issues tokens, for a world that trusts it ([`issuer::trusting`]).
 //! - [`Secrets`]: where AWS keeps the key that signs, for a world that has it not in hand.
@@ -67,6 +68,7 @@ pub mod scan;
 mod secrets;
 pub mod simulation;
 pub mod spec;
+pub mod things;
 mod watch;
 mod world;
 

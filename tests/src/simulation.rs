@@ -4,6 +4,7 @@
 //! may pause.
 
 use std::{
+    collections::VecDeque,
     future::pending,
     sync::{
         Arc, Mutex,
@@ -65,10 +66,26 @@ pub struct Network(Arc<Inner>);
 struct Inner {
     table: Database,
     chance: Chance,
+    told: Mutex<VecDeque<(&'static str, Trouble)>>,
     /// Of so many calls about 28 meet a fault; none at all when it is 0.
     calls: AtomicUsize,
     began: Instant,
     trace: Mutex<Vec<String>>,
+}
+
+/// What a call meets that is [told](Network::next) to.
+#[derive(Clone, Copy, Debug)]
+pub enum Trouble {
+    /// It is lost on the way.
+    Silence,
+    /// It is done, and the answer is lost.
+    LostAnswer,
+    /// It takes so long to get there.
+    Late(Duration),
+    /// The table has no capacity for it.
+    Throttled,
+    /// Another transaction is at its item.
+    Conflict,
 }
 
 /// What becomes of one call.
@@ -102,6 +119,7 @@ impl Network {
         Self(Arc::new(Inner {
             table: Database::memory().expect("a store in memory starts"),
             chance: Chance::new(seed),
+            told: Mutex::default(),
             calls: AtomicUsize::new(0),
             began: Instant::now(),
             trace: Mutex::default(),
@@ -111,6 +129,39 @@ impl Network {
     /// From now on about 28 of so many calls meet a fault; 0 for none.
     pub fn disturb(&self, calls: usize) {
         self.0.calls.store(calls, Ordering::Relaxed);
+    }
+
+    /// The next so many calls of an operation, such as `PutItem`, meet this, after what they were
+    /// told to meet before.
+    ///
+    /// # Panics
+    /// When a call panicked.
+    pub fn next(&self, calls: usize, operation: &'static str, trouble: Trouble) {
+        let mut told = self.0.told.lock().expect("nothing panics meanwhile");
+        told.extend(std::iter::repeat_n((operation, trouble), calls));
+    }
+
+    /// Nothing more happens that was told.
+    ///
+    /// # Panics
+    /// When a call panicked.
+    pub fn forget(&self) {
+        self.0.told.lock().expect("nothing panics meanwhile").clear();
+    }
+
+    fn told(&self, operation: &str) -> Option<Course> {
+        let mut told = self.0.told.lock().expect("nothing panics meanwhile");
+        let place = told.iter().position(|(of, _)| *of == operation)?;
+        let (_, trouble) = told.remove(place)?;
+        let refused = |name: &str| End::Instead(400, error(name));
+        let (named, arrivals, end) = match trouble {
+            Trouble::Silence => ("dropped", vec![], End::Silence),
+            Trouble::LostAnswer => ("answer lost", vec![Duration::ZERO], End::Silence),
+            Trouble::Late(after) => ("late", vec![after], End::Answer(Duration::ZERO)),
+            Trouble::Throttled => ("throttled", vec![], refused("ThrottlingException")),
+            Trouble::Conflict => ("in conflict", vec![], refused("TransactionConflictException")),
+        };
+        Some(Course { arrivals, end, named })
     }
 
     /// A process of its own that reaches the table through here.
@@ -206,7 +257,9 @@ impl HttpConnector for Network {
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
         let body = request.body().bytes().unwrap_or_default();
         let body: Value = serde_json::from_slice(body).expect("the SDK sends JSON");
-        let Course { arrivals, end, named } = self.course(&operation, &body);
+        let told = self.told(&operation);
+        let Course { arrivals, end, named } =
+            told.unwrap_or_else(|| self.course(&operation, &body));
         self.note(format_args!("{operation} {named}"));
         let (mut answered, answer): (Vec<_>, Vec<_>) =
             arrivals.iter().map(|_| oneshot::channel()).unzip();

@@ -188,105 +188,19 @@ fn many() -> usize {
     std::env::var("LANDLINE_ITEMS").ok().and_then(|items| items.parse().ok()).unwrap_or(1_000)
 }
 
-/// Things that people have, through the same layers and repositories as anything else.
+/// Things that people have.
 mod things {
-    use api::http::{Created, Json, Module, Path, Problem, Query, Result, endpoints};
-    use models::{
-        Id, page_view,
-        store::{Entity, Key, Owned},
-    };
-    use serde::{Deserialize, Serialize};
     use serde_json::{Value, json};
-    use tests::{Answer, Client, Setup, World, call_store};
+    use tests::{Answer, Client, Request, World, call_store};
 
-    #[derive(Clone, Serialize, Deserialize)]
-    struct Thing {
-        id: Id,
-        owner: Id,
-        text: String,
-        version: u64,
-    }
+    pub(super) use tests::things::setup;
 
-    impl Entity for Thing {
-        const KIND: &'static str = "THING";
-
-        fn key(&self) -> Key {
-            Key::owned::<Self>(self.owner, self.id)
-        }
-
-        fn version_mut(&mut self) -> &mut u64 {
-            &mut self.version
-        }
-    }
-
-    /// Such a thing.
-    #[expect(unreachable_pub, reason = "the macro for pages makes them public")]
-    #[models::view]
-    pub struct ThingView {
-        /// Its id.
-        pub id: Id,
-    }
-
-    impl From<Thing> for ThingView {
-        fn from(thing: Thing) -> Self {
-            Self { id: thing.id }
-        }
-    }
-
-    page_view! {
-        /// Some of them.
-        pub struct ThingPage of ThingView, from Thing
-    }
-
-    /// Which ones.
-    #[models::request(query)]
-    struct ListThings {
-        /// At most so many.
-        #[validate(range(min = 1, max = 100))]
-        limit: Option<u32>,
-        /// Where to go on.
-        #[validate(length(min = 1, max = 1000))]
-        cursor: Option<String>,
-    }
-
-    /// Make one.
-    #[utoipa::path(post, path = "/things")]
-    async fn make_thing(things: Owned<Thing>) -> Result<Created<ThingView>> {
-        let id = things.ambient().new_id();
-        let text = "a".repeat(700);
-        let mut thing = Thing { id, owner: things.owner(), text, version: 1 };
-        things.keep(&mut thing).await?;
-        Ok(Created::at(format!("/things/{id}"), thing.into()))
-    }
-
-    /// Get one.
-    #[utoipa::path(get, path = "/things/{thingId}")]
-    async fn get_thing(things: Owned<Thing>, Path(id): Path<Id>) -> Result<Json<ThingView>> {
-        let thing = things.get(id).await?;
-        thing.map(|thing| Json(thing.into())).ok_or_else(|| Problem::not_found("thing"))
-    }
-
-    /// List them.
-    #[utoipa::path(get, path = "/things")]
-    async fn list_things(
-        things: Owned<Thing>,
-        Query(request): Query<ListThings>,
-    ) -> Result<Json<ThingPage>> {
-        Ok(Json(things.page(request.limit, request.cursor.as_deref(), None).await?.into()))
-    }
-
-    pub(super) fn setup() -> Setup {
-        let mut modules = api::route_table();
-        modules.push(Module::new("things").signed_in(endpoints![
-            make_thing,
-            get_thing,
-            list_things
-        ]));
-        Setup { modules, ..Setup::default() }
+    pub(super) fn making(person: &Client) -> Request {
+        person.post("/things").unspecified().json(json!({ "length": 700 }))
     }
 
     pub(super) async fn make(person: &Client) -> Answer {
-        person.post("/things").unspecified().await.expect(201)
+        making(person).await.expect(201)
     }
 
     pub(super) async fn page(person: &Client, limit: usize, cursor: Option<&str>) -> Value {
@@ -325,7 +239,7 @@ mod things {
 
 async fn maya_and_her_things() -> (Faults, World, Client) {
     let faults = Faults::start().await;
-    let world = World::with_faults(things::setup(), &faults).await;
+    let world = World::with_faults(things::setup([]), &faults).await;
     let maya = world.maya().await;
     faults.cost();
     (faults, world, maya)
@@ -356,8 +270,7 @@ async fn making_something_is_one_call() {
 async fn making_something_once_is_one_transaction() {
     let (faults, _world, maya) = maya_and_her_things().await;
 
-    let make = maya.post("/things").unspecified().header("idempotency-key", "a-key");
-    make.await.expect(201);
+    things::making(&maya).header("idempotency-key", "a-key").await.expect(201);
 
     assert_eq!(faults.cost(), cost(&["TransactWriteItems"], 0.0, 4.0));
 }

@@ -1,108 +1,23 @@
 use std::time::Duration;
 
-use api::http::{Created, Json, Module, NoContent, Path, Problem, Result, endpoints};
+use api::http::{Module, NoContent, Problem, Result, endpoints};
 use futures_util::future::join_all;
-use models::{
-    Id,
-    store::{Entity, Key, Owned},
-};
-use serde::{Deserialize, Serialize};
+use models::store::Owned;
 use serde_json::{Value, json};
-use tests::{Answer, Client, Fault, Faults, Setup, World};
-
-/// Something that a person has.
-#[derive(Clone, Serialize, Deserialize)]
-struct Thing {
-    id: Id,
-    owner: Id,
-    text: String,
-    version: u64,
-}
-
-impl Entity for Thing {
-    const KIND: &'static str = "THING";
-
-    fn key(&self) -> Key {
-        Key::owned::<Self>(self.owner, self.id)
-    }
-
-    fn version_mut(&mut self) -> &mut u64 {
-        &mut self.version
-    }
-}
-
-/// Such a thing.
-#[models::view]
-struct ThingView {
-    /// Its id.
-    id: Id,
-    /// Its text.
-    text: String,
-    /// Its version.
-    version: u64,
-}
-
-impl From<Thing> for ThingView {
-    fn from(Thing { id, text, version, .. }: Thing) -> Self {
-        Self { id, text, version }
-    }
-}
-
-/// A text, as the request for it says.
-#[models::request]
-struct MakeThing {
-    /// How long it shall be.
-    length: usize,
-    /// What it begins with.
-    #[serde(default)]
-    #[validate(length(max = 1))]
-    letter: String,
-}
-
-/// Make one.
-#[utoipa::path(post, path = "/things")]
-async fn make_thing(
-    things: Owned<Thing>,
-    Json(request): Json<MakeThing>,
-) -> Result<Created<ThingView>> {
-    let text = format!("{:x<1$}", request.letter, request.length);
-    let id = things.ambient().new_id();
-    let mut thing = Thing { id, owner: things.owner(), text, version: 1 };
-    things.keep(&mut thing).await?;
-    Ok(Created::at(format!("/things/{id}"), thing.into()))
-}
-
-/// Get one.
-#[utoipa::path(get, path = "/things/{thingId}")]
-async fn get_thing(things: Owned<Thing>, Path(id): Path<Id>) -> Result<Json<ThingView>> {
-    let thing = things.get(id).await?;
-    thing.map(|thing| Json(thing.into())).ok_or_else(|| Problem::not_found("thing"))
-}
-
-/// Make all of one longer by a letter.
-#[utoipa::path(post, path = "/things/{thingId}/lengthen")]
-async fn lengthen_thing(things: Owned<Thing>, Path(id): Path<Id>) -> Result<Json<ThingView>> {
-    let longer = things.change(id, &Default::default(), |thing| thing.text.push('x')).await?;
-    longer.map(|thing| Json(thing.into())).ok_or_else(|| Problem::not_found("thing"))
-}
+use tests::{
+    Answer, Client, Fault, Faults, Setup, World,
+    things::{Thing, setup},
+};
 
 /// Make one and think better of it.
 #[utoipa::path(post, path = "/things/regrets")]
 async fn regret_thing(things: Owned<Thing>) -> Result<NoContent> {
-    let (id, owner) = (things.ambient().new_id(), things.owner());
-    things.keep(&mut Thing { id, owner, text: String::new(), version: 1 }).await?;
+    things.keep(&mut Thing::new(&things, "")).await?;
     Err(Problem::not_found("reason"))
 }
 
 fn things() -> Setup {
-    let mut modules = api::route_table();
-    modules.push(Module::new("things").signed_in(endpoints![
-        make_thing,
-        get_thing,
-        lengthen_thing,
-        regret_thing
-    ]));
-    Setup { modules, ..Setup::default() }
+    setup([Module::new("regrets").signed_in(endpoints![regret_thing])])
 }
 
 async fn make(client: &Client, key: &str, body: Value) -> Answer {
@@ -379,7 +294,8 @@ mod a_lease {
         atomic::{AtomicU32, Ordering},
     };
 
-    use api::http::Lease;
+    use api::http::{Json, Lease};
+    use tests::Door;
     use tokio::sync::Semaphore;
 
     use super::*;
@@ -396,16 +312,14 @@ mod a_lease {
     async fn send_letter(_: Lease, things: Owned<Thing>) -> Result<NoContent> {
         *LETTERS.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         GATE.acquire().await.map_err(Problem::internal)?.forget();
-        let (id, owner) = (things.ambient().new_id(), things.owner());
-        things.keep(&mut Thing { id, owner, text: "sent".to_owned(), version: 1 }).await?;
+        things.keep(&mut Thing::new(&things, "sent")).await?;
         Ok(NoContent)
     }
 
     #[tokio::test]
     async fn lets_one_request_have_its_effect_and_the_same_one_wait() {
-        let mut setup = things();
-        setup.modules.push(Module::new("letters").signed_in(endpoints![send_letter]));
-        let world = World::with(setup).await;
+        let module = Module::new("letters").signed_in(endpoints![send_letter]);
+        let world = World::with(setup([module])).await;
         let maya = world.maya().await;
         let send = || maya.post("/letters").unspecified().header("idempotency-key", "a-key");
         let keyless = maya.post("/letters").unspecified().await;
@@ -430,9 +344,8 @@ mod a_lease {
     /// The effect has been had: nobody takes the request over and has it again.
     #[tokio::test]
     async fn is_not_given_on_when_what_goes_with_the_effect_cannot_be_written() {
-        let mut setup = things();
-        setup.modules.push(Module::new("bills").signed_in(endpoints![send_bill]));
-        let world = World::with(setup).await;
+        let module = Module::new("bills").signed_in(endpoints![send_bill]);
+        let world = World::with(setup([module])).await;
         let maya = world.maya().await;
         let send = || maya.post("/bills").unspecified().header("idempotency-key", "a-key");
 
@@ -451,9 +364,296 @@ mod a_lease {
     #[utoipa::path(post, path = "/bills")]
     async fn send_bill(_: Lease, things: Owned<Thing>) -> Result<NoContent> {
         BILLS.fetch_add(1, Ordering::Relaxed);
-        let (id, owner) = (things.ambient().new_id(), things.owner());
-        let text = "x".repeat(500 * 1024);
-        things.keep(&mut Thing { id, owner, text, version: 1 }).await?;
+        things.keep(&mut Thing::new(&things, "x".repeat(500 * 1024))).await?;
         Ok(NoContent)
+    }
+
+    /// Who died may have had the effect or not: nobody can know, and the request is done again. Its
+    /// id is the same for whoever has the effect.
+    #[tokio::test]
+    async fn of_a_function_that_died_is_taken_over_when_it_has_ended() {
+        let module = Module::new("parcels").signed_in(endpoints![send_parcel]);
+        let world = World::with(setup([module])).await;
+        let maya = world.maya().await;
+        let send = |key| maya.post("/parcels").unspecified().header("idempotency-key", key);
+
+        // What is done by the router alone ends when the client's task does.
+        let process = maya.at(Door::Router(world.app().router()));
+        let first = process.post("/parcels").unspecified().header("idempotency-key", "a-key");
+        let first = tokio::spawn(first.into_future());
+        while parcels().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        first.abort();
+        let _ = first.await;
+        let meanwhile = send("a-key").await;
+        assert_eq!(meanwhile.header("retry-after"), "30");
+        meanwhile.expect_problem(409, "request_in_progress");
+        world.advance(Duration::from_millis(29_999));
+        send("a-key").await.expect_problem(409, "request_in_progress");
+        world.advance(Duration::from_millis(1));
+        PARCELS_GATE.add_permits(2);
+        let again = send("a-key").await.expect(204);
+        let replayed = send("a-key").await.expect(204);
+
+        assert_eq!(again.header("idempotency-replayed"), "");
+        assert_eq!(replayed.header("idempotency-replayed"), "true");
+        assert_eq!(count(&world, &maya).await, 1);
+        let ids = parcels();
+        assert_eq!(ids.len(), 2, "it was sent twice");
+        assert_eq!(ids[0], ids[1]);
+        send("another-key").await.expect(204);
+        assert_ne!(parcels()[2], ids[0]);
+    }
+
+    static PARCELS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    static PARCELS_GATE: Semaphore = Semaphore::const_new(0);
+
+    fn parcels() -> Vec<String> {
+        PARCELS.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Send a parcel, which cannot be taken back.
+    #[utoipa::path(post, path = "/parcels")]
+    async fn send_parcel(lease: Lease, things: Owned<Thing>) -> Result<NoContent> {
+        PARCELS.lock().unwrap_or_else(PoisonError::into_inner).push(lease.id().to_owned());
+        PARCELS_GATE.acquire().await.map_err(Problem::internal)?.forget();
+        things.keep(&mut Thing::new(&things, "sent")).await?;
+        Ok(NoContent)
+    }
+
+    /// It had no effect, so the key is free: for the same request and for one that is mended.
+    #[tokio::test]
+    async fn is_given_back_when_the_request_fails() {
+        let module = Module::new("cards").signed_in(endpoints![send_card]);
+        let world = World::with(setup([module])).await;
+        let maya = world.maya().await;
+        let send = |body| {
+            let post = maya.post("/cards").unspecified().header("idempotency-key", "a-key");
+            post.json(body).into_future()
+        };
+
+        send(json!({ "text": 7 })).await.expect_problem(422, "validation_failed");
+        send(json!({ "text": "" })).await.expect_problem(422, "validation_failed");
+        send(json!({ "text": "lost" })).await.expect_problem(404, "not_found");
+        send(json!({ "text": "lost" })).await.expect_problem(404, "not_found");
+        send(json!({ "text": "Dear Omar" })).await.expect(204);
+        let again = send(json!({ "text": "Dear Omar" })).await.expect(204);
+        let other = send(json!({ "text": "Dear Maya" })).await;
+
+        assert_eq!(again.header("idempotency-replayed"), "true");
+        other.expect_problem(422, "idempotency_key_reused");
+    }
+
+    /// What is on a card.
+    #[models::request]
+    struct SendCard {
+        /// Its text.
+        #[validate(length(min = 1, max = 100))]
+        text: String,
+    }
+
+    /// Send a card, unless it would be lost.
+    #[utoipa::path(post, path = "/cards")]
+    async fn send_card(_: Lease, Json(card): Json<SendCard>) -> Result<NoContent> {
+        if card.text == "lost" { Err(Problem::not_found("mailbox")) } else { Ok(NoContent) }
+    }
+}
+
+/// With a key a handler is told what it would be told without one.
+mod what_the_handler_is_told {
+    use models::{
+        Id,
+        store::{Entity, Error, Key, Store},
+    };
+    use serde::{Deserialize, Serialize};
+
+    use api::http::{Code, Json, Path};
+    use http::StatusCode;
+
+    use super::*;
+
+    /// Holds a name for one person.
+    #[derive(Serialize, Deserialize)]
+    struct Name {
+        name: String,
+        version: u64,
+    }
+
+    impl Entity for Name {
+        const KIND: &'static str = "NAME";
+
+        fn key(&self) -> Key {
+            Key::unique::<Self>(&self.name)
+        }
+
+        fn version_mut(&mut self) -> &mut u64 {
+            &mut self.version
+        }
+    }
+
+    /// A name that somebody wants.
+    #[models::request]
+    struct ClaimName {
+        /// The name.
+        #[validate(length(min = 1, max = 20))]
+        name: String,
+    }
+
+    const NAME_TAKEN: Code = Code::new(StatusCode::CONFLICT, "name_taken", "The name is taken");
+
+    /// Claim a name.
+    #[utoipa::path(post, path = "/names")]
+    async fn claim_name(store: Store, Json(request): Json<ClaimName>) -> Result<NoContent> {
+        match store.create(&mut Name { name: request.name, version: 1 }).await {
+            Ok(()) => Ok(NoContent),
+            Err(Error::Conflict { .. }) => Err(Problem::new(NAME_TAKEN, "Take another one.")),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    #[tokio::test]
+    async fn names_a_conflict_that_it_answers_itself() {
+        let faults = Faults::start().await;
+        let module = Module::new("names").signed_in(endpoints![claim_name]);
+        let world = World::with_faults(setup([module]), &faults).await;
+        let (maya, omar) = (world.maya().await, world.omar().await);
+        let claim = |person: &Client| {
+            let post = person.post("/names").unspecified().header("idempotency-key", "a-key");
+            post.json(json!({ "name": "ada" }))
+        };
+        claim(&maya).await.expect(204);
+        faults.calls();
+
+        let taken = claim(&omar).await;
+
+        taken.expect_problem(409, "name_taken");
+        // The loss, whether it was done before, why it was lost, and once more whether it was done.
+        let expected = ["TransactWriteItems", "GetItem", "BatchGetItem", "GetItem"];
+        assert_eq!(faults.calls(), expected);
+        claim(&maya).await.expect(204);
+    }
+
+    /// One of these is done to a thing after the other.
+    #[models::request]
+    struct Play {
+        /// `keep`, `change`, `put`, `delete` or `read`, with commas between them.
+        #[validate(length(max = 100))]
+        steps: String,
+    }
+
+    /// What each of them gave.
+    #[models::view]
+    struct Played {
+        /// In their order.
+        outcomes: Vec<String>,
+    }
+
+    /// Do several things to one.
+    #[utoipa::path(post, path = "/things/{thingId}/play")]
+    async fn play(
+        things: Owned<Thing>,
+        Path(id): Path<Id>,
+        Json(request): Json<Play>,
+    ) -> Result<Json<Played>> {
+        let mut outcomes = Vec::new();
+        for step in request.steps.split_terminator(',') {
+            let new = Thing { id, owner: things.owner(), text: "new".to_owned(), version: 1 };
+            outcomes.push(match step {
+                "keep" => {
+                    let mut thing = new;
+                    things.keep(&mut thing).await?;
+                    format!("kept {}", thing.version)
+                }
+                "change" => {
+                    let change = |thing: &mut Thing| thing.text.push('+');
+                    let thing = things.change(id, &Default::default(), change).await?;
+                    format!("changed {:?}", thing.map(|it| (it.text, it.version)))
+                }
+                "put" => {
+                    let make = |known: Option<Thing>| known.unwrap_or_else(|| new.clone());
+                    let (thing, is_new) = things.put(id, &Default::default(), make).await?;
+                    format!("put {} {is_new}", thing.version)
+                }
+                "delete" => format!("{}", things.delete(id, &Default::default()).await?),
+                _ => {
+                    let all = things.get_all(&[id, id]).await?;
+                    let one = things.get(id).await?.map(|it| (it.text, it.version));
+                    format!("read {one:?} {}", all.len())
+                }
+            });
+        }
+        Ok(Json(Played { outcomes }))
+    }
+
+    /// The steps of every order and up to three, on a thing that is there and on one that is not.
+    #[tokio::test]
+    async fn is_the_same_however_often_it_writes_one_thing() {
+        let module = Module::new("plays").signed_in(endpoints![play]);
+        let world = World::with(setup([module])).await;
+        let maya = world.maya().await;
+        let mut sequences: Vec<Vec<&str>> = vec![vec![]];
+        for _ in 0..3 {
+            let longer = sequences.iter().flat_map(|steps| {
+                let more = ["keep", "change", "put", "delete"];
+                more.map(|step| [&steps[..], &[step]].concat())
+            });
+            sequences = sequences.iter().cloned().chain(longer.collect::<Vec<_>>()).collect();
+        }
+        sequences.sort();
+        sequences.dedup();
+        assert_eq!(sequences.len(), 1 + 4 + 16 + 64);
+
+        let mut refused = 0;
+        for steps in sequences {
+            for there in [false, true] {
+                let with = |key| played(&world, &maya, there, &steps, key);
+                let (plain, keyed) = (with(false).await, with(true).await);
+
+                assert_eq!(keyed.0, plain.0, "{steps:?}, there: {there}");
+                // What fails half way leaves its first half without a key, and nothing with one.
+                if plain.0.status.is_success() {
+                    assert_eq!(keyed.1, plain.1, "{steps:?}, there: {there}");
+                } else {
+                    let untouched = if there { "read Some((\"new\", 1)) 1" } else { "read None 0" };
+                    assert_eq!(keyed.1, untouched, "{steps:?}");
+                    refused += 1;
+                }
+            }
+        }
+        assert!(refused > 50, "{refused}");
+    }
+
+    /// The answer, and what is there then.
+    async fn played(
+        world: &World,
+        maya: &Client,
+        there: bool,
+        steps: &[&str],
+        key: bool,
+    ) -> (Told, String) {
+        let id = world.ambient().new_id();
+        let play = |steps: &[&str]| {
+            let post = maya.post(format!("/things/{id}/play")).unspecified();
+            post.json(json!({ "steps": steps.join(",") }))
+        };
+        if there {
+            play(&["keep"]).await.expect(200);
+        }
+        let read: Vec<_> = steps.iter().flat_map(|step| [*step, "read"]).collect();
+        let request = play(&read);
+        let answer = match key {
+            true => request.header("idempotency-key", format!("key-{id}")).await,
+            false => request.await,
+        };
+        let after: Value = play(&["read"]).await.expect(200).json();
+        let told = Told { status: answer.status, body: answer.text() };
+        (told, after["outcomes"][0].as_str().expect("a text").to_owned())
+    }
+
+    #[derive(Debug, PartialEq)]
+    struct Told {
+        status: StatusCode,
+        body: String,
     }
 }

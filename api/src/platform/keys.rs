@@ -29,9 +29,7 @@ pub async fn get_key_set(auth: Auth) -> Result<Public<KeySet>> {
 /// gateway's own authorizer. It is no OpenID provider: there is no authorization endpoint to send
 /// a browser to, since people sign in with the app itself.
 #[utoipa::path(get, path = "/.well-known/openid-configuration")]
-pub async fn get_openid_configuration(
-    auth: Auth,
-) -> Result<Public<OpenIdConfiguration>> {
+pub async fn get_openid_configuration(auth: Auth) -> Result<Public<OpenIdConfiguration>> {
     let issuer = auth.issuer().to_owned();
     let jwks_uri = format!("{issuer}{KEY_SET}");
     let mut algorithms: Vec<_> = auth.key_set().keys.into_iter().map(|key| key.alg).collect();

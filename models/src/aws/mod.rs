@@ -18,6 +18,11 @@ use aws_types::{
 /// because reading the system's trust store costs a cold start more than a millisecond.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 
+/// The second attempt begins after less than this, the third after less than twice as long. The
+/// SDK's own second is a long time for somebody who holds a phone, after a connection that was
+/// closed while the function was frozen.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// Who asks, and where.
 #[derive(Clone, Debug)]
 pub struct Access {
@@ -62,7 +67,8 @@ impl fmt::Debug for Credentials {
 
 impl Access {
     /// What is asked here answers within tens of milliseconds; three attempts fit into an
-    /// invocation.
+    /// invocation. A request that has less time left gives its calls less
+    /// ([`Store::until`](crate::store::Store::until)).
     pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 
     /// For what stands in for AWS on laptops and in tests. No AWS account answers to it, and it is
@@ -93,7 +99,7 @@ impl Access {
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .http_client(self.http_client(endpoint))
             .timeout_config(timeouts(self.attempt_timeout))
-            .retry_config(RetryConfig::standard().with_max_attempts(3))
+            .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(PAUSE))
             // Its timers watch bodies that stream for minutes; ours are small and timed already.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         config.set_endpoint_url(endpoint.map(str::to_owned));

@@ -99,7 +99,9 @@ impl Store {
             left = rest.unwrap_or_default();
             if !left.is_empty() && !tries.back_off(&self.0.ambient).await {
                 let left = left.len();
-                return Err(Error::Unavailable(format!("{left} items of a batch were not written")));
+                return Err(Error::Unavailable(format!(
+                    "{left} items of a batch were not written"
+                )));
             }
         }
         Ok(())

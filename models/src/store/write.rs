@@ -215,8 +215,7 @@ impl Store {
     }
 
     async fn put_item(&self, tries: &Tries, write: Write) -> Result<(), Error> {
-        let Condition { expression, names, values } =
-            write.given.condition(self.0.ambient.now());
+        let Condition { expression, names, values } = write.given.condition(self.0.ambient.now());
         let write_id = AttributeValue::B(Blob::new(self.0.ambient.random::<12>()));
         let put = self.0.client.put_item().table_name(&self.0.table).set_item(write.item);
         let put = put.item(WRITE_ID, write_id.clone());

@@ -201,11 +201,9 @@ impl Given {
                 Some((":now", now.unix_seconds().to_string())),
             ),
             Self::Anything => ("attribute_exists(#pk)", vec![("#pk", PARTITION)], None),
-            Self::Version(read) => (
-                "#version = :read",
-                vec![("#version", VERSION)],
-                Some((":read", read.to_string())),
-            ),
+            Self::Version(read) => {
+                ("#version = :read", vec![("#version", VERSION)], Some((":read", read.to_string())))
+            }
         };
         Condition {
             expression,

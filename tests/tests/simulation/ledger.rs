@@ -121,7 +121,12 @@ impl Ledger {
         }
     }
 
-    pub(super) fn saw_paper(&mut self, id: Id, paper: Option<&Paper>, before: &Before) {
+    pub(super) fn saw_paper<const KEPT: bool>(
+        &mut self,
+        id: Id,
+        paper: Option<&Paper<KEPT>>,
+        before: &Before,
+    ) {
         let deletions = self.papers.get(&id).map_or(0, |writes| writes.deletions);
         let Some(Paper { marks, version, .. }) = paper else {
             assert!(before.told == 0 || deletions > 0, "lost: a paper that nobody deletes");

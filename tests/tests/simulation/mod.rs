@@ -5,6 +5,7 @@
 //! `LANDLINE_OPERATIONS` says how many operations there are, and `LANDLINE_SEED` with which history
 //! to begin.
 
+mod deadline;
 mod ledger;
 mod phone;
 mod things;
@@ -124,7 +125,7 @@ fn two_hundred_concurrent_increments_end_at_two_hundred() {
     let (tally, counts) = simulated(7, async {
         let world = Rc::new(begin(7, &person).await);
         let id = world.tallies[0];
-        let phone = Phone::new(world.clone(), Chance::new(7));
+        let phone = Phone::<true>::new(world.clone(), Chance::new(7));
         join_all((0..200).map(|_| phone.mark_a_tally_until_answered(id))).await;
         join_all((0..200).map(|_| phone.count())).await;
         let store = world.network.store(&world.ambient);
@@ -145,8 +146,12 @@ struct Told {
     trace: Vec<String>,
 }
 
+/// In every second one phones keep the papers.
 fn history(seed: u64, person: &Person) -> Told {
-    simulated(seed, live(seed, person))
+    match seed % 2 {
+        0 => simulated(seed, live::<true>(seed, person)),
+        _ => simulated(seed, live::<false>(seed, person)),
+    }
 }
 
 /// On one thread, with a clock that goes on when everybody waits for it.
@@ -159,14 +164,14 @@ fn simulated<T>(seed: u64, act: impl Future<Output = T>) -> T {
     with_default(NoSubscriber::new(), || runtime.block_on(act))
 }
 
-async fn live(seed: u64, person: &Person) -> Told {
+async fn live<const KEPT: bool>(seed: u64, person: &Person) -> Told {
     let chance = Chance::new(seed);
     let world = Rc::new(begin(seed, person).await);
     world.network.disturb(chance.of(&[40, 100, 250]));
     let mut phones = FuturesUnordered::new();
     for client in 1..=CLIENTS as u64 {
         let chance = Chance::new(seed.wrapping_mul(1_000_003).wrapping_add(client));
-        let mut phone = Phone::new(world.clone(), chance);
+        let mut phone = Phone::<KEPT>::new(world.clone(), chance);
         phones.push(async move { phone.act(EACH).await });
     }
     while phones.next().await.is_some() {}
@@ -175,7 +180,7 @@ async fn live(seed: u64, person: &Person) -> Told {
     sleep(Duration::from_secs(30)).await;
     world.network.disturb(0);
     settle(&world).await;
-    check(&world).await;
+    check::<KEPT>(&world).await;
     let counts = world.ledger().counts();
     Told { counts, trace: world.network.trace() }
 }
@@ -214,7 +219,7 @@ async fn begin(seed: u64, person: &Person) -> World {
 
 /// Every request that was given up is sent again now, and answered.
 async fn settle(world: &Rc<World>) {
-    let phone = Phone::new(world.clone(), Chance::new(0));
+    let phone = Phone::<true>::new(world.clone(), Chance::new(0));
     let open = world.open.borrow().clone();
     for request in open {
         let answer = phone.send(&request).await;
@@ -222,7 +227,7 @@ async fn settle(world: &Rc<World>) {
     }
 }
 
-async fn check(world: &World) {
+async fn check<const KEPT: bool>(world: &World) {
     let store = world.network.store(&world.ambient);
     let tallies = owned::<Tally>(&store, world.owner);
     let mut purses = Vec::new();
@@ -236,7 +241,7 @@ async fn check(world: &World) {
     assert_eq!(purses[0].balance + purses[1].balance, 2_000, "lost on the way");
     assert_eq!(purses[0].marks[1..], purses[1].marks[1..], "half a transfer");
     check_receipts(world, &store, &purses[0]).await;
-    check_papers(world, &store).await;
+    check_papers::<KEPT>(world, &store).await;
 
     let count = store.count(counter(), in_an_hour(&world.ambient)).await.expect("an answer");
     let mut told = world.counts.borrow().clone();
@@ -265,15 +270,16 @@ async fn check_receipts(world: &World, store: &Store, purse: &Tally) {
 }
 
 /// A last write tells how many there were, deletions and all.
-async fn check_papers(world: &World, store: &Store) {
-    let papers = owned::<Paper>(store, world.owner);
+async fn check_papers<const KEPT: bool>(world: &World, store: &Store) {
+    let papers = owned::<Paper<KEPT>>(store, world.owner);
     for id in world.papers.clone() {
         let before = world.ledger().before(id);
         let paper = papers.get(id).await.expect("an answer");
         world.ledger().saw_paper(id, paper.as_ref(), &before);
         let owner = world.owner;
-        let make =
-            |known: Option<Paper>| known.unwrap_or(Paper { id, owner, marks: vec![], version: 1 });
+        let make = |known: Option<Paper<KEPT>>| {
+            known.unwrap_or(Paper { id, owner, marks: vec![], version: 1 })
+        };
         let (paper, _) = papers.put(id, &Precondition::None, make).await.expect("an answer");
         world.ledger().check_paper(id, paper.version - 1);
     }

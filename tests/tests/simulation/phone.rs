@@ -72,13 +72,13 @@ enum Of {
 }
 
 /// A client with a process of its own, which it loses when it crashes.
-pub(super) struct Phone {
+pub(super) struct Phone<const KEPT: bool> {
     world: Rc<World>,
     chance: Chance,
     store: Store,
     client: Client,
     /// What it believes the papers to be.
-    papers: BTreeMap<Id, Paper>,
+    papers: BTreeMap<Id, Paper<KEPT>>,
 }
 
 /// Run this until it is done, or until it is to be polled for one time more than that.
@@ -95,7 +95,7 @@ async fn unless_it_crashes<T>(polls: Option<usize>, act: impl Future<Output = T>
     .await
 }
 
-impl Phone {
+impl<const KEPT: bool> Phone<KEPT> {
     pub(super) fn new(world: Rc<World>, chance: Chance) -> Self {
         let store = world.network.store(&world.ambient);
         let client = client(&world, &store);
@@ -203,7 +203,11 @@ impl Phone {
         let Some(version) = self.papers.get(&id).map(|paper| paper.version) else {
             return self.read_paper(id).await;
         };
-        let request = self.keyed(Method::PATCH, format!("/papers/{id}"), Of::Paper(id));
+        let request = self.keyed(
+            Method::PATCH,
+            format!("/{}/{id}", if KEPT { "papers" } else { "slips" }),
+            Of::Paper(id),
+        );
         self.world.ledger().begin_paper(id);
         self.send_until_answered(Keyed { if_match: Some(version), ..request }).await;
     }
@@ -272,7 +276,7 @@ impl Phone {
         let (id, mark) = (self.chance.of(&self.world.papers), self.world.ledger().begin());
         let owner = self.world.owner;
         self.world.ledger().begin_paper(id);
-        let make = |known: Option<Paper>| {
+        let make = |known: Option<Paper<KEPT>>| {
             let mut paper = known.unwrap_or(Paper { id, owner, marks: vec![], version: 1 });
             paper.marks.push(mark);
             paper
@@ -288,7 +292,7 @@ impl Phone {
         let precondition = Precondition::Versions(vec![known.version]);
         let mark = self.world.ledger().begin();
         self.world.ledger().begin_paper(id);
-        let push = |paper: &mut Paper| paper.marks.push(mark);
+        let push = |paper: &mut Paper<KEPT>| paper.marks.push(mark);
         let changed = self.owned().change(id, &precondition, push).await;
         self.paper_was_written(id, mark, changed);
     }
@@ -305,7 +309,12 @@ impl Phone {
         self.paper_was_written(id, mark, replaced.map(|()| Some(paper)));
     }
 
-    fn paper_was_written(&mut self, id: Id, mark: Mark, written: Result<Option<Paper>, Error>) {
+    fn paper_was_written(
+        &mut self,
+        id: Id,
+        mark: Mark,
+        written: Result<Option<Paper<KEPT>>, Error>,
+    ) {
         let mut ledger = self.world.ledger();
         match written {
             Ok(Some(paper)) => {
@@ -327,7 +336,8 @@ impl Phone {
         let known = self.papers.remove(&id).filter(|_| self.chance.below(2) == 0);
         let precondition = known.map(|paper| Precondition::Versions(vec![paper.version]));
         self.world.ledger().begin_deletion(id);
-        let deleted = self.owned::<Paper>().delete(id, &precondition.unwrap_or_default()).await;
+        let deleted =
+            self.owned::<Paper<KEPT>>().delete(id, &precondition.unwrap_or_default()).await;
         match deleted {
             Ok(true) => self.world.ledger().paper_done(id, 0),
             Ok(false) | Err(Error::PreconditionFailed) => self.world.ledger().paper_refused(id),
@@ -354,7 +364,7 @@ impl Phone {
 
     async fn read_paper(&mut self, id: Id) {
         let before = self.world.ledger().before(id);
-        match self.owned::<Paper>().get(id).await {
+        match self.owned::<Paper<KEPT>>().get(id).await {
             Ok(paper) => {
                 self.world.ledger().saw_paper(id, paper.as_ref(), &before);
                 self.papers.extend(paper.map(|paper| (id, paper)));
@@ -373,10 +383,13 @@ impl Phone {
 
 /// Signed in once and for all: no request asks the table who it is from.
 fn client(world: &World, store: &Store) -> Client {
+    Client::new(Door::Router(app(store).router())).with_token(world.token.clone())
+}
+
+pub(super) fn app(store: &Store) -> App {
     let auth = auth::Settings::new("https://api.example.com", "landline", signing_key());
     let (web, config) = (api::Web::default(), Config::default());
-    let app = App::with_modules(vec![module()], auth, web, config, store.clone());
-    Client::new(Door::Router(app.router())).with_token(world.token.clone())
+    App::with_modules(vec![module()], auth, web, config, store.clone())
 }
 
 fn version(answer: &Answer) -> u64 {

@@ -31,18 +31,18 @@ impl Entity for Tally {
     }
 }
 
-/// Is made, changed, deleted and made again. Phones keep it.
+/// Is made, changed, deleted and made again. Whether phones keep it is the history's choice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Paper {
+pub(super) struct Paper<const KEPT: bool> {
     pub(super) id: Id,
     pub(super) owner: Id,
     pub(super) marks: Vec<Mark>,
     pub(super) version: u64,
 }
 
-impl Entity for Paper {
-    const KIND: &'static str = "PAPER";
-    const KEPT_BY_PHONES: bool = true;
+impl<const KEPT: bool> Entity for Paper<KEPT> {
+    const KIND: &'static str = if KEPT { "PAPER" } else { "SLIP" };
+    const KEPT_BY_PHONES: bool = KEPT;
 
     fn key(&self) -> Key {
         Key::owned::<Self>(self.owner, self.id)
@@ -105,12 +105,32 @@ async fn mark_tally(
 /// Add a mark to the paper of this version.
 #[utoipa::path(patch, path = "/papers/{id}")]
 async fn mark_paper(
-    papers: Owned<Paper>,
+    papers: Owned<Paper<true>>,
     Path(id): Path<Id>,
     Required(precondition): Required<Precondition>,
     Json(Leave { mark }): Json<Leave>,
 ) -> Result<Json<Left>> {
-    let paper = papers.change(id, &precondition, |paper| paper.marks.push(mark)).await?;
+    add_mark(&papers, id, &precondition, mark).await
+}
+
+/// Add a mark to the slip of this version.
+#[utoipa::path(patch, path = "/slips/{id}")]
+async fn mark_slip(
+    slips: Owned<Paper<false>>,
+    Path(id): Path<Id>,
+    Required(precondition): Required<Precondition>,
+    Json(Leave { mark }): Json<Leave>,
+) -> Result<Json<Left>> {
+    add_mark(&slips, id, &precondition, mark).await
+}
+
+async fn add_mark<const KEPT: bool>(
+    papers: &Owned<Paper<KEPT>>,
+    id: Id,
+    precondition: &Precondition,
+    mark: Mark,
+) -> Result<Json<Left>> {
+    let paper = papers.change(id, precondition, |paper| paper.marks.push(mark)).await?;
     let paper = paper.ok_or_else(|| Problem::not_found("paper"))?;
     Ok(Json(Left { id, version: paper.version }))
 }
@@ -127,5 +147,5 @@ async fn make_receipt(
 }
 
 pub(super) fn module() -> Module {
-    Module::new("things").signed_in(endpoints![mark_tally, mark_paper, make_receipt])
+    Module::new("things").signed_in(endpoints![mark_tally, mark_paper, mark_slip, make_receipt])
 }
