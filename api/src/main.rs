@@ -35,6 +35,7 @@ fn variable(name: &str) -> Option<String> {
 }
 
 fn start() -> Result<(), Error> {
+    Settings::check_names(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
     let settings = Settings::from_env(variable)?;
     let at_once = variable("AWS_LAMBDA_MAX_CONCURRENCY");
     let at_once = at_once.and_then(|number| number.parse().ok()).unwrap_or(1);

@@ -13,7 +13,10 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::http::{json::check_syntax, violations::of_decoding};
 
+mod names;
 mod sessions;
+
+use names::is_known;
 
 /// Everything that differs between one deployment and another.
 #[derive(Clone)]
@@ -123,6 +126,7 @@ struct Environment<F> {
 
 impl<F: Fn(&str) -> Option<String>> Environment<F> {
     fn optional(&self, name: &str) -> Option<String> {
+        debug_assert!(!name.starts_with("LANDLINE_") || is_known(name), "{name} is not listed");
         (self.variable)(name).filter(|value| !value.trim().is_empty())
     }
 

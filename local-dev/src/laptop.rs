@@ -81,6 +81,7 @@ pub(crate) fn settings(
     signing_key: SigningKey,
     store: Connection,
 ) -> Result<Settings, SettingsError> {
+    Settings::check_names(env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
     let auth = auth::Settings::new(ISSUER, AUDIENCE, signing_key);
     Settings::of_a_laptop(auth, store, |name| env::var(name).ok())
 }

@@ -5,7 +5,10 @@ use std::{
     convert::Infallible,
     io,
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use futures_util::{StreamExt, stream};
@@ -87,6 +90,7 @@ impl Fault {
 #[derive(Default)]
 struct Shared {
     store: OnceLock<SocketAddr>,
+    connections: AtomicUsize,
     told: Mutex<Told>,
 }
 
@@ -148,6 +152,11 @@ impl Faults {
     pub fn cost(&self) -> Cost {
         std::mem::take(&mut self.shared.told().cost)
     }
+
+    /// How many connections there have been.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::Relaxed)
+    }
 }
 
 impl Drop for Faults {
@@ -208,6 +217,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
         if connections.len() >= CONNECTIONS {
             continue;
         }
+        shared.connections.fetch_add(1, Ordering::Relaxed);
         let shared = shared.clone();
         let answer = service_fn(move |request| answer(shared.clone(), request));
         let connection = hyper::server::conn::http1::Builder::new()

@@ -195,12 +195,12 @@ mod things {
 
     pub(super) use tests::things::setup;
 
-    pub(super) fn making(person: &Client) -> Request {
-        person.post("/things").unspecified().json(json!({ "length": 700 }))
+    pub(super) fn making(person: &Client, length: usize) -> Request {
+        person.post("/things").unspecified().json(json!({ "length": length }))
     }
 
     pub(super) async fn make(person: &Client) -> Answer {
-        making(person).await.expect(201)
+        making(person, 700).await.expect(201)
     }
 
     pub(super) async fn page(person: &Client, limit: usize, cursor: Option<&str>) -> Value {
@@ -270,7 +270,7 @@ async fn making_something_is_one_call() {
 async fn making_something_once_is_one_transaction() {
     let (faults, _world, maya) = maya_and_her_things().await;
 
-    things::making(&maya).header("idempotency-key", "a-key").await.expect(201);
+    things::making(&maya, 7).header("idempotency-key", "a-key").await.expect(201);
 
     assert_eq!(faults.cost(), cost(&["TransactWriteItems"], 0.0, 4.0));
 }

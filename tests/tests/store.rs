@@ -141,6 +141,23 @@ mod an_answer_that_is_lost {
     }
 }
 
+/// A call's limits in time differ with what is left of its request, and what it goes over does not.
+#[tokio::test]
+async fn calls_of_one_process_go_over_one_connection() {
+    let faults = Faults::start().await;
+    let world = World::behind(&faults).await;
+    let maya = maya(&world, &faults).await;
+    let before = faults.connections();
+
+    for _ in 0..10 {
+        maya.get("/v1/account").await.expect(200);
+        maya.patch("/v1/account").json(json!({})).await.expect(200);
+    }
+
+    assert_eq!(faults.calls().len(), 30);
+    assert!(faults.connections() - before <= 1, "{}", faults.connections());
+}
+
 mod a_write_that_meets_a_transaction {
     use super::*;
 

@@ -19,6 +19,31 @@ fn told(variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
+fn refuses_names_that_are_no_settings() {
+    let names = |names: &[&str]| {
+        let checked = Settings::check_names(names.iter().map(|name| (*name).to_owned()));
+        checked.err().map(|error| error.to_string()).unwrap_or_default()
+    };
+
+    let misspelt = names(&[
+        "PATH",
+        "LANDLINE_LIMITS",
+        "LANDLINE_LIMTS",
+        "LANDLINE_ORS_ORIGINS",
+        "LANDLINE_SESSIONS_DAYS",
+        "LANDLINE_TABLE_NAME",
+    ]);
+
+    let expected = "the configuration is wrong or not complete:
+  LANDLINE_LIMTS is no setting; the nearest is LANDLINE_LIMITS
+  LANDLINE_ORS_ORIGINS is no setting; the nearest is LANDLINE_CORS_ORIGINS
+  LANDLINE_SESSIONS_DAYS is no setting; the nearest is LANDLINE_SESSION_DAYS
+  LANDLINE_TABLE_NAME is no setting; the nearest is LANDLINE_TABLE";
+    assert_eq!(misspelt, expected);
+    assert_eq!(names(&["LANDLINE_TABLE", "LANDLINES", "AWS_REGION"]), "");
+}
+
+#[test]
 fn tells_everything_that_is_missing_at_once() {
     let expected = "the configuration is wrong or not complete:
   LANDLINE_ISSUER is not set: the URL of this API, such as https://api.example.com

@@ -149,7 +149,8 @@ impl Store {
         let tries = self.tries();
         loop {
             let (writes, outcome) = decide(self.find::<Whole<E>>(&tries, key.clone()).await?)?;
-            match self.write_within(&tries, writes).await {
+            // Looked up it was just now.
+            match self.write_as(&tries, writes, false).await {
                 Err(error @ Error::Conflict { .. }) => {
                     if !tries.back_off(&self.0.ambient).await {
                         return Err(Error::Unavailable(error.to_string()));
@@ -172,13 +173,17 @@ impl Store {
 
     /// The same, as one of several attempts at something.
     pub async fn write_within(&self, tries: &Tries, set: WriteSet) -> Result<(), Error> {
+        self.write_as(tries, set, self.1.checked).await
+    }
+
+    async fn write_as(&self, tries: &Tries, set: WriteSet, checked: bool) -> Result<(), Error> {
         if set.is_empty() {
             return Ok(());
         }
         let set = set.and(self.1.along.clone());
         let now = self.0.ambient.now();
         if let Some(collected) = &self.1.collected {
-            if self.1.checked {
+            if checked {
                 self.check(tries, &set, collected).await?;
             }
             return collected.lock().fold(set, now);

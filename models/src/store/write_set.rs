@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 
 use super::{
     Entity, Error, Key,
@@ -242,8 +242,8 @@ impl Write {
     pub(super) fn in_transaction(self, table: &str, now: Timestamp) -> TransactWriteItem {
         let Condition { expression, names, values } = self.given.condition(now);
         let write = TransactWriteItem::builder();
-        match (self.given, self.item) {
-            (_, Some(item)) => write.put(
+        match self.item {
+            Some(item) => write.put(
                 Put::builder()
                     .table_name(table)
                     .set_item(Some(item))
@@ -253,18 +253,8 @@ impl Write {
                     .build()
                     .expect("table and item are set"),
             ),
-            // Made and removed again.
-            (Given::Nothing, None) => write.condition_check(
-                ConditionCheck::builder()
-                    .table_name(table)
-                    .set_key(Some(self.key.into()))
-                    .condition_expression(expression)
-                    .set_expression_attribute_names(Some(names))
-                    .set_expression_attribute_values(values)
-                    .build()
-                    .expect("table, key and condition are set"),
-            ),
-            (_, None) => write.delete(
+            // Also of what was made in the same set, where there is nothing but the condition.
+            None => write.delete(
                 Delete::builder()
                     .table_name(table)
                     .set_key(Some(self.key.into()))
