@@ -254,6 +254,60 @@ mod a_write_set {
         assert_eq!(read.expect("it is there").version, 1);
     }
 
+    /// One write for each item: DynamoDB takes no two.
+    #[tokio::test]
+    async fn may_write_one_item_more_than_once() {
+        let table = Table::new().await;
+        let mut made: Thing<false> = table.thing("made");
+        let (mut changed, mut removed) =
+            (table.kept::<false>("").await, table.kept::<true>("").await);
+        let mut gone: Thing<false> = table.thing("gone");
+
+        let set = WriteSet::new().create(&mut made).replace(&mut changed).create(&mut gone);
+        made.text = "made and changed".to_owned();
+        changed.text = "changed twice".to_owned();
+        let set = set.replace(&mut made).replace(&mut changed).delete(gone.key());
+        table.store.write(set.replace(&mut removed).remove(&mut removed)).await.unwrap();
+
+        let things = table.things();
+        assert_eq!((made.version, changed.version), (2, 3));
+        assert_eq!(things.get(made.id).await.unwrap(), Some(made));
+        assert_eq!(things.get(changed.id).await.unwrap(), Some(changed.clone()));
+        assert_eq!(things.get(gone.id).await.unwrap(), None);
+        assert_eq!(table.things::<true>().get(removed.id).await.unwrap(), None);
+
+        // What is made and removed must still be new, and what cannot follow the write before it
+        // is none of the table's.
+        let mut stale = Thing { version: 2, ..changed.clone() };
+        let not_new = WriteSet::new().create(&mut stale).delete(changed.key());
+        let lost = table.store.write(not_new).await;
+        assert!(matches!(lost, Err(Error::Conflict { write: 0 })), "{lost:?}");
+        let twice = WriteSet::new().create(&mut gone).create(&mut gone);
+        let lost = table.store.write(twice).await;
+        assert!(matches!(lost, Err(Error::Conflict { write: 1 })), "{lost:?}");
+        assert_eq!(things.get(changed.id).await.unwrap(), Some(changed));
+        assert_eq!(things.get(gone.id).await.unwrap(), None);
+    }
+
+    /// Its tombstone stays: what was on its way to it does not bring it back.
+    #[tokio::test]
+    async fn does_not_make_what_was_deleted_just_now() {
+        let table = Table::new().await;
+        let thing = table.kept::<false>("deleted").await;
+        let things = table.things::<false>();
+        assert!(things.delete(thing.id, &Precondition::None).await.unwrap());
+
+        let late = table.store.create(&mut thing.clone()).await;
+        let later = table.store.replace(&mut thing.clone()).await;
+
+        assert!(matches!(late, Err(Error::Conflict { .. })), "{late:?}");
+        assert!(matches!(later, Err(Error::Conflict { .. })), "{later:?}");
+        assert_eq!(things.get(thing.id).await.unwrap(), None);
+        let anew = |known: Option<Thing<false>>| known.unwrap_or_else(|| thing.clone());
+        let (anew, is_new) = things.put(thing.id, &Precondition::Absent, anew).await.unwrap();
+        assert_eq!((anew.version, is_new), (3, true));
+    }
+
     #[tokio::test]
     async fn has_100_writes_at_most() {
         let table = Table::new().await;

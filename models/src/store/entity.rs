@@ -21,9 +21,8 @@ pub trait Entity: Serialize + DeserializeOwned + Send + Sync {
     fn version_mut(&mut self) -> &mut u64;
 
     /// Whether phones keep copies of such items and will ask what has changed. Each write then marks
-    /// the item with `changedAt`, and deleting one leaves a tombstone for 90 days: a phone that was
-    /// away for longer has to read everything anew. Made anew, the item goes on counting from its
-    /// tombstone's version.
+    /// the item with `changedAt`, and the tombstone of one that is deleted stays for 90 days instead
+    /// of an hour: a phone that was away for longer has to read everything anew.
     const KEPT_BY_PHONES: bool = false;
 
     /// When the item ends. From then on it reads as missing, although DynamoDB deletes it up to

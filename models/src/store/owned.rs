@@ -108,7 +108,9 @@ impl<E: Entity> Owned<E> {
         self.store.replace(entity).await
     }
 
-    /// Remove one. False when there is none of this id.
+    /// Remove one. False when there is none of this id. What is made anew under its id goes on
+    /// counting from its version, and for an hour [`keep`](Self::keep) is a [`Error::Conflict`]:
+    /// [`put`](Self::put) makes it.
     pub async fn delete(&self, id: Id, precondition: &Precondition) -> Result<bool, Error> {
         self.store.delete::<E>(self.key(id), precondition).await
     }

@@ -98,7 +98,9 @@ async fn unless_it_crashes<T>(polls: Option<usize>, act: impl Future<Output = T>
 impl<const KEPT: bool> Phone<KEPT> {
     pub(super) fn new(world: Rc<World>, chance: Chance) -> Self {
         let store = world.network.store(&world.ambient);
-        let client = client(&world, &store);
+        // Some invocations have less time than an operation of the store may take.
+        let time = Duration::from_secs(chance.of(&[4, 30]));
+        let client = client(&world, &store, time);
         Self { world, chance, store, client, papers: BTreeMap::new() }
     }
 
@@ -382,8 +384,9 @@ impl<const KEPT: bool> Phone<KEPT> {
 }
 
 /// Signed in once and for all: no request asks the table who it is from.
-fn client(world: &World, store: &Store) -> Client {
-    Client::new(Door::Router(app(store).router())).with_token(world.token.clone())
+fn client(world: &World, store: &Store, time: Duration) -> Client {
+    let door = Door::Invoked(app(store), world.ambient.clone(), time);
+    Client::new(door).with_token(world.token.clone())
 }
 
 pub(super) fn app(store: &Store) -> App {
