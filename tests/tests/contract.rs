@@ -58,7 +58,9 @@ impl Table {
             elsewhere.is_none().then(|| EmbeddedStore::memory().expect("a store in memory starts"));
         let endpoint = elsewhere.or(embedded.as_ref().map(|store| store.endpoint().to_owned()));
         let connection = Connection::embedded(endpoint.expect("one of them"), name);
-        let ambient = Ambient::fixed(Ambient::system().now(), 7);
+        // A token of a transaction is known in all tables of a server: no two tests draw the same.
+        let (now, seed) = (Ambient::system().now(), Ambient::system().random());
+        let ambient = Ambient::fixed(now, u64::from_be_bytes(seed));
         let store = Store::connect(connection.clone(), ambient.clone());
         store.create_table().await.expect("the table can be made");
         Self { connection, store, owner: ambient.new_id(), ambient, embedded }
