@@ -43,6 +43,12 @@ pub struct Services {
     config: Arc<Config>,
 }
 
+impl Services {
+    pub(crate) fn new(auth: auth::Settings, config: Config, store: Store) -> Self {
+        Self { auth: Auth::new(auth, &store), store, config: Arc::new(config) }
+    }
+}
+
 impl FromRef<Services> for Arc<Config> {
     fn from_ref(services: &Services) -> Self {
         services.config.clone()
@@ -77,7 +83,7 @@ impl App {
         config: Config,
         store: Store,
     ) -> Self {
-        let services = Services { auth: Auth::new(auth, &store), store, config: Arc::new(config) };
+        let services = Services::new(auth, config, store);
         let gate = gate(&modules, services.config.clone());
         let mut router = Router::new();
         for (guard, endpoint) in modules.into_iter().flat_map(Module::into_endpoints) {

@@ -1,11 +1,12 @@
 use super::{Settings, SettingsError};
 
 /// Every variable of ours.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 17] = [
     "LANDLINE_APPS",
     "LANDLINE_AUDIENCE",
     "LANDLINE_BASE_PATH",
     "LANDLINE_CORS_ORIGINS",
+    "LANDLINE_FAILURES",
     "LANDLINE_FLAGS",
     "LANDLINE_ISSUER",
     "LANDLINE_ISSUERS",

@@ -8,6 +8,7 @@
 //! - What is not known by its key is found by a [`Lookup`], a little late.
 
 mod batch;
+mod change;
 mod client;
 mod counter;
 mod entity;
@@ -26,9 +27,11 @@ mod unanswered;
 mod write;
 mod write_set;
 
+pub use change::{Change, Images};
 pub use client::Connection;
 pub use entity::Entity;
 pub use error::Error;
+pub(crate) use key::hash;
 pub use key::{Key, Lookup};
 pub use owned::Owned;
 use page::Listing;
@@ -108,6 +111,11 @@ impl Store {
     pub fn until(&self, end: Timestamp) -> Self {
         let end = Instant::now().checked_add(end.since(self.ambient().now()));
         Self(self.0.clone(), View { end, ..self.1.clone() })
+    }
+
+    /// The table's name.
+    pub fn table(&self) -> &str {
+        &self.0.table
     }
 
     /// Where repositories take time and new ids from.

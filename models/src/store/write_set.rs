@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 use super::{
     Entity, Error, Key,
     item::{self, Item, LARGEST_ITEM, item_size, to_item, tombstone},
-    table::{CHANGED_AT, DELETED_AT, PARTITION, TTL, VERSION},
+    table::{CHANGED_AT, DELETED_AT, KIND, PARTITION, TTL, VERSION, WRITTEN_BY},
 };
 use crate::Timestamp;
 
@@ -107,6 +107,25 @@ impl WriteSet {
         let place = self.writes.len();
         self.writes.push(Write { key, given, item, place });
         self
+    }
+
+    /// Mark what is written with the event handler that writes it, so that it can be told in the
+    /// table's stream ([`Images::written_by`](super::Images::written_by)). The next write by
+    /// anybody else takes the mark off.
+    #[must_use]
+    pub fn marked(mut self, handler: &str) -> Self {
+        for item in self.writes.iter_mut().filter_map(|write| write.item.as_mut()) {
+            item.insert(WRITTEN_BY.to_owned(), AttributeValue::S(handler.to_owned()));
+        }
+        self
+    }
+
+    /// The kinds of what is written.
+    pub fn kinds(&self) -> impl Iterator<Item = &str> {
+        self.writes.iter().map(|write| {
+            let kind = write.item.as_ref().and_then(|item| item.get(KIND)?.as_s().ok());
+            kind.map_or(write.key.kind(), String::as_str)
+        })
     }
 
     /// Where the writes are to.
