@@ -200,6 +200,11 @@ impl Request {
         self
     }
 
+    /// Send it through another door.
+    pub fn through(self, door: Door) -> Self {
+        Self { door, ..self }
+    }
+
     /// The answer will not be the app's, but the gateway's or a page of local-dev.
     pub fn unspecified(mut self) -> Self {
         self.specified = false;

@@ -1,8 +1,10 @@
 //! What an operation asks of the table: its calls, and the units that AWS bills.
 
+use std::time::Duration;
+
 use http::Method;
 use serde_json::json;
-use tests::{Client, Cost, Faults, Operation, Request, World, call_store};
+use tests::{Client, Cost, Door, Faults, Operation, Request, World, call_store};
 
 /// DynamoDB's list prices on demand, in USD for a million units. `docs/costs.md` says where and
 /// since when.
@@ -181,6 +183,31 @@ mod the_page {
             assert!(page.contains(&price), "{price}");
         }
     }
+}
+
+/// The answer has to be out in a moment: whatever would ask the table says so instead.
+#[tokio::test]
+async fn nothing_is_asked_when_there_is_no_time_left() {
+    let mut refused = 0;
+    for operation in Operation::all() {
+        let faults = Faults::start().await;
+        let world = World::behind(&faults).await;
+        let request = prepared(&world, &operation).await;
+        let time = Duration::from_millis(1_200);
+        let door = Door::Invoked(world.app().clone(), world.ambient().clone(), time);
+        faults.cost();
+
+        let answer = request.through(door).await;
+
+        assert_eq!(faults.calls(), [""; 0], "{}", operation.id);
+        if !answer.status.is_success() {
+            assert_eq!(answer.header("retry-after"), "1", "{}", operation.id);
+            answer.expect_problem(503, "unavailable");
+            refused += 1;
+        }
+    }
+    // All but health, the keys and the configuration.
+    assert!(refused >= Operation::all().len() - 4, "{refused}");
 }
 
 /// How many items a list has in the longer run.

@@ -149,7 +149,7 @@ impl Store {
         let tries = self.tries();
         loop {
             let (writes, outcome) = decide(self.find::<Whole<E>>(&tries, key.clone()).await?)?;
-            // Looked up it was just now.
+            // What it is given was read just now.
             match self.write_as(&tries, writes, false).await {
                 Err(error @ Error::Conflict { .. }) => {
                     if !tries.back_off(&self.0.ambient).await {
@@ -166,7 +166,8 @@ impl Store {
     /// The SDK sends a write again when its answer was lost, and so may meet what it has written
     /// itself. A transaction carries a token by which DynamoDB knows it again; an item carries a
     /// `writeId`. Where another write has come over that one, what has happened is not known, and
-    /// making the write anew could do it twice: [`Error::Unavailable`]. A lone delete leaves no item behind, so it goes as a transaction.
+    /// making the write anew could do it twice: [`Error::Unavailable`]. A lone
+    /// [`WriteSet::delete`] leaves no item behind, so it goes as a transaction.
     pub async fn write(&self, set: WriteSet) -> Result<(), Error> {
         self.write_within(&self.tries(), set).await
     }
