@@ -185,7 +185,8 @@ mod a_record_of_a_stream {
         let data = STANDARD.encode(r#"{"number":7}"#);
 
         let record = ("4951".to_owned(), "maya".to_owned(), data);
-        let answer = served.invoke(&batches::kinesis("app-activity", &[record.clone()])).await;
+        let answer =
+            served.invoke(&batches::kinesis("app-activity", std::slice::from_ref(&record))).await;
 
         assert_eq!(answer, all_done());
         assert_eq!(notes.take(), ["maya 4951 7 2026-11-22T16:30:00.123Z"]);
@@ -386,7 +387,10 @@ mod a_schedule {
     use super::*;
 
     async fn sweep_orders(tick: Tick, store: Store) -> api::events::Result {
-        assert_eq!(tick.time.unwrap().to_string(), "2026-11-22T16:30:00.000Z");
+        assert_eq!(
+            tick.time.expect("it is as it was made").to_string(),
+            "2026-11-22T16:30:00.000Z"
+        );
         note_in(&store, "swept", 1).await?;
         Ok(())
     }

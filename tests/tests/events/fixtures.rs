@@ -170,7 +170,7 @@ mod damaged {
 
     async fn expect_all_refused(served: &Served, notes: &Notes, event: &Value, members: &[&str]) {
         for pointer in members {
-            let (parent, name) = pointer.rsplit_once('/').unwrap();
+            let (parent, name) = pointer.rsplit_once('/').expect("it is as it was made");
             for instead in [None, Some(json!("")), Some(json!(7)), Some(json!(null))] {
                 let mut damaged = event.clone();
                 let record = damaged.pointer_mut(&format!("/Records/1{parent}"));

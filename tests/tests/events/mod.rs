@@ -86,12 +86,15 @@ impl Served {
         let Ok(handlers) = std::fs::read_dir(failures) else { return Vec::new() };
         let mut found = Vec::new();
         for handler in handlers {
-            let handler = handler.unwrap();
-            for file in std::fs::read_dir(handler.path()).unwrap() {
-                let path = file.unwrap().path();
-                let content = std::fs::read(&path).unwrap();
+            let handler = handler.expect("it is as it was made");
+            for file in std::fs::read_dir(handler.path()).expect("it is as it was made") {
+                let path = file.expect("it is as it was made").path();
+                let content = std::fs::read(&path).expect("it is as it was made");
                 let handler = handler.file_name().to_string_lossy().into_owned();
-                found.push((handler, serde_json::from_slice(&content).unwrap()));
+                found.push((
+                    handler,
+                    serde_json::from_slice(&content).expect("it is as it was made"),
+                ));
             }
         }
         found
@@ -115,11 +118,11 @@ struct Notes(Arc<Mutex<Vec<String>>>);
 
 impl Notes {
     fn add(&self, note: impl Into<String>) {
-        self.0.lock().unwrap().push(note.into());
+        self.0.lock().expect("it is as it was made").push(note.into());
     }
 
     fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *self.0.lock().unwrap())
+        std::mem::take(&mut *self.0.lock().expect("it is as it was made"))
     }
 }
 

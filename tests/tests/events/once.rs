@@ -287,14 +287,14 @@ async fn serve_history(source: Source, left: &Arc<Mutex<BTreeMap<usize, usize>>>
         async move {
             note_in(&store, &tally_of(source, number), number).await?;
             {
-                let mut left = left.lock().unwrap();
-                let left = left.get_mut(&number).unwrap();
+                let mut left = left.lock().expect("it is as it was made");
+                let left = left.get_mut(&number).expect("it is as it was made");
                 if *left == 0 {
                     return Ok(());
                 }
                 *left -= 1;
             }
-            super::meet(if number % 2 == 0 { Fate::Fail } else { Fate::Panic })
+            super::meet(if number.is_multiple_of(2) { Fate::Fail } else { Fate::Panic })
         }
     };
     let module = Module::new("history");
@@ -312,11 +312,11 @@ async fn serve_history(source: Source, left: &Arc<Mutex<BTreeMap<usize, usize>>>
             }),
         Source::DynamoDb => module
             .on_change(move |change: Change<Parcel>, store| {
-                act(change.created().unwrap().number, store)
+                act(change.created().expect("it is as it was made").number, store)
             })
             .writing::<super::Tally>(),
         Source::S3 => module.on_object_created("uploads/", move |object: ObjectCreated, store| {
-            act(object.key["uploads/".len()..].parse().unwrap(), store)
+            act(object.key["uploads/".len()..].parse().expect("it is as it was made"), store)
         }),
     }])
     .await
@@ -337,7 +337,8 @@ fn event(source: Source, batch: &[usize]) -> Value {
         }
         Source::Kinesis => {
             let records = records.map(|it| {
-                let data = serde_json::to_string(&order(*it, Fate::Pass)).unwrap();
+                let data =
+                    serde_json::to_string(&order(*it, Fate::Pass)).expect("it is as it was made");
                 (it.to_string(), "key".to_owned(), STANDARD.encode(data))
             });
             batches::kinesis("activity", &records.collect::<Vec<_>>())
@@ -357,7 +358,13 @@ fn event(source: Source, batch: &[usize]) -> Value {
 fn unhandled(answer: Result<Value, api::events::Refused>, batch: &[usize]) -> Vec<usize> {
     let Ok(answer) = answer else { return batch.to_vec() };
     let failures = answer["batchItemFailures"].as_array().into_iter().flatten();
-    let ids = failures.map(|it| it["itemIdentifier"].as_str().unwrap().parse().unwrap());
+    let ids = failures.map(|it| {
+        it["itemIdentifier"]
+            .as_str()
+            .expect("it is as it was made")
+            .parse()
+            .expect("it is as it was made")
+    });
     ids.collect()
 }
 

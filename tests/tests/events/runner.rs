@@ -62,9 +62,10 @@ async fn serve_all(notes: &Notes) -> Served {
             let act = arrived.clone();
             async move {
                 // uploads/<number>-<fate>
-                let (number, fate) = object.key["uploads/".len()..].split_once('-').unwrap();
-                let fate = serde_json::from_value(json!(fate)).unwrap();
-                act(number.parse().unwrap(), fate)
+                let (number, fate) =
+                    object.key["uploads/".len()..].split_once('-').expect("it is as it was made");
+                let fate = serde_json::from_value(json!(fate)).expect("it is as it was made");
+                act(number.parse().expect("it is as it was made"), fate)
             }
         }),
     ])
@@ -94,7 +95,9 @@ fn event(source: Source, run: usize, fates: &[Fate]) -> Value {
         }
         Source::Kinesis => {
             let records = records.map(|(place, fate)| {
-                let data = STANDARD.encode(serde_json::to_string(&order(place, *fate)).unwrap());
+                let data = STANDARD.encode(
+                    serde_json::to_string(&order(place, *fate)).expect("it is as it was made"),
+                );
                 (identifier(source, run, place), "key".to_owned(), data)
             });
             batches::kinesis("app-activity", &records.collect::<Vec<_>>())
@@ -107,8 +110,9 @@ fn event(source: Source, run: usize, fates: &[Fate]) -> Value {
         }
         Source::S3 => {
             let records = records.map(|(place, fate)| {
-                let fate = serde_json::to_value(fate).unwrap();
-                let key = format!("uploads/{place}-{}", fate.as_str().unwrap());
+                let fate = serde_json::to_value(fate).expect("it is as it was made");
+                let key =
+                    format!("uploads/{place}-{}", fate.as_str().expect("it is as it was made"));
                 (key, identifier(source, run, place))
             });
             batches::s3("app-files", &records.collect::<Vec<_>>())
@@ -287,7 +291,7 @@ mod time {
     }
 
     fn deadline(seconds: u64) -> u64 {
-        u64::try_from(BEGINNING).unwrap() + seconds * 1000
+        u64::try_from(BEGINNING).expect("it is as it was made") + seconds * 1000
     }
 
     #[tokio::test(start_paused = true)]
