@@ -7,5 +7,7 @@ pub mod config;
 pub mod idempotency;
 pub mod keys;
 pub mod limit;
+pub mod mail;
 pub mod outbox;
 pub mod session;
+pub mod webhook;
