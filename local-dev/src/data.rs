@@ -195,7 +195,7 @@ fn read_signing_key(path: PathBuf) -> Result<SigningKey, DataError> {
 }
 
 /// Written under another name first: a file that was cut short never has this name.
-fn write_whole(path: &Path, content: &[u8]) -> Result<(), DataError> {
+pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<(), DataError> {
     let draft = path.with_extension("new");
     private::new_file(&draft)
         .and_then(|mut file| {
