@@ -43,6 +43,12 @@ pub struct Services {
     config: Arc<Config>,
 }
 
+impl Services {
+    pub(crate) fn new(auth: auth::Settings, config: Config, store: Store) -> Self {
+        Self { auth: Auth::new(auth, &store), store, config: Arc::new(config) }
+    }
+}
+
 impl FromRef<Services> for Auth {
     fn from_ref(services: &Services) -> Self {
         services.auth.clone()
@@ -83,7 +89,7 @@ impl App {
         config: Config,
         store: Store,
     ) -> Self {
-        let services = Services { auth: Auth::new(auth, &store), store, config: Arc::new(config) };
+        let services = Services::new(auth, config, store);
         let gate = gate(&modules, services.config.clone());
         let mut router = Router::new();
         for (guard, endpoint) in modules.into_iter().flat_map(Module::into_endpoints) {

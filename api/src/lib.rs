@@ -12,9 +12,11 @@
 
 mod app;
 pub mod edge;
+pub mod events;
 pub mod http;
 pub mod modules;
 pub mod platform;
+pub mod program;
 mod settings;
 
 pub use app::{App, Services, log_panics};

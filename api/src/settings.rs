@@ -13,6 +13,8 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::http::{json::check_syntax, violations::of_decoding};
 
+#[cfg(feature = "events")]
+mod events;
 mod sessions;
 
 /// Everything that differs between one deployment and another.

@@ -10,6 +10,7 @@ use std::{
 use models::{
     platform::{
         account::{Account, EmailClaim},
+        events::HandledEvent,
         idempotency::KeyedRequest,
         outbox::Message,
         session::Session,
@@ -93,6 +94,14 @@ mod what_was_stored {
     #[tokio::test]
     async fn of_a_request_with_a_key_is_read_and_kept() {
         expect_all_kept::<KeyedRequest>(owned_key::<KeyedRequest>).await;
+    }
+
+    #[tokio::test]
+    async fn of_a_handled_event_is_read_and_kept() {
+        let text = |sample: &Value, name: &str| sample[name]["S"].as_str().unwrap().to_owned();
+        let key = |it: &Value| HandledEvent::key_of(&text(it, "handler"), &text(it, "id"));
+
+        expect_all_kept::<HandledEvent>(key).await;
     }
 
     #[tokio::test]

@@ -27,7 +27,7 @@ pub(crate) struct Deadline(pub(crate) Timestamp);
 
 impl Deadline {
     /// A context that was not made by the runtime says 0.
-    fn of(context: &Context) -> Option<Self> {
+    pub(crate) fn of(context: &Context) -> Option<Self> {
         let millis = i64::try_from(context.deadline).ok().filter(|millis| *millis > 0)?;
         Some(Self(Timestamp::from_unix_millis(millis)))
     }

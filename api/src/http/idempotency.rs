@@ -277,6 +277,11 @@ impl FromRequestParts<Services> for Lease {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, services: &Services) -> Result<Self, Problem> {
+        #[cfg(feature = "events")]
+        if let Some(handling) = parts.extensions.get::<crate::events::Handling>().cloned() {
+            handling.lease(&services.store).await?;
+            return Ok(Self(()));
+        }
         let Some(keyed) = parts.extensions.get::<Keyed>().cloned() else {
             let detail = "Send an `Idempotency-Key`: this request must not be done twice.";
             return Err(Problem::new(Code::IdempotencyKeyRequired, detail));

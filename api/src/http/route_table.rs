@@ -5,13 +5,15 @@ use axum::{
 use utoipa::openapi::{HttpMethod, path::Operation};
 
 use super::{Description, Signature};
-use crate::Services;
+use crate::{Services, events::Listener};
 
-/// A part of the app: its endpoints, and who may call them.
+/// A part of the app: its endpoints, who may call them, and its event handlers
+/// ([`events`](crate::events)).
 pub struct Module {
     name: &'static str,
     for_every_version: bool,
     endpoints: Vec<(Guard, Endpoint)>,
+    pub(crate) listeners: Vec<Listener>,
 }
 
 /// Who may call an endpoint.
@@ -51,7 +53,7 @@ pub struct Endpoint {
 impl Module {
     /// A module without endpoints; the name is its tag in the spec.
     pub fn new(name: &'static str) -> Self {
-        Self { name, for_every_version: false, endpoints: Vec::new() }
+        Self { name, for_every_version: false, endpoints: Vec::new(), listeners: Vec::new() }
     }
 
     /// The module's name.

@@ -4,6 +4,7 @@ pub mod account;
 pub mod app;
 mod common_passwords;
 pub mod config;
+pub mod events;
 pub mod idempotency;
 pub mod keys;
 pub mod limit;

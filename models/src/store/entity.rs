@@ -4,7 +4,7 @@ use super::{Key, Lookup};
 use crate::Timestamp;
 
 /// What is kept as one item. Its fields become the item's attributes by serde; `pk`, `sk`,
-/// `kind`, `ttl`, `writeId`, `changedAt`, `deletedAt` and `lookup` are added by the store and are not
+/// `kind`, `ttl`, `writeId`, `writtenBy`, `changedAt`, `deletedAt` and `lookup` are added by the store and are not
 /// names for fields.
 ///
 /// # Panics

@@ -2,10 +2,13 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
+use serde_dynamo::AttributeValue as Value;
 
 use super::{
     Entity, Error, Key,
-    table::{CHANGED_AT, DELETED_AT, KIND, LOOKUP, PARTITION, SORT, TTL, VERSION, WRITE_ID},
+    table::{
+        CHANGED_AT, DELETED_AT, KIND, LOOKUP, PARTITION, SORT, TTL, VERSION, WRITE_ID, WRITTEN_BY,
+    },
 };
 use crate::Timestamp;
 
@@ -46,20 +49,28 @@ pub(super) fn end(item: &Item) -> Option<Timestamp> {
 }
 
 pub(super) fn read<T: DeserializeOwned>(kind: &'static str, item: Item) -> Result<T, Error> {
-    let item = serde_dynamo::AttributeValue::from(AttributeValue::M(item));
-    serde_path_to_error::deserialize(serde_dynamo::Deserializer::from_attribute_value(item))
-        .map_err(|error| {
-            let missing = error.inner().to_string();
-            let missing = missing.strip_prefix("missing field ");
-            let field = missing.map_or_else(|| error.path().to_string(), str::to_owned);
-            Error::Unreadable { kind, field }
-        })
+    let item = item.into_iter().map(|(name, value)| (name, Value::from(value)));
+    read_attributes(kind, item.collect())
+}
+
+/// The same of an item that did not come by the SDK.
+pub(super) fn read_attributes<T: DeserializeOwned>(
+    kind: &'static str,
+    item: HashMap<String, Value>,
+) -> Result<T, Error> {
+    let item = serde_dynamo::Deserializer::from_attribute_value(Value::M(item));
+    serde_path_to_error::deserialize(item).map_err(|error| {
+        let missing = error.inner().to_string();
+        let missing = missing.strip_prefix("missing field ");
+        let field = missing.map_or_else(|| error.path().to_string(), str::to_owned);
+        Error::Unreadable { kind, field }
+    })
 }
 
 pub(super) fn to_item<E: Entity>(entity: &E) -> Item {
     let mut item: Item = serde_dynamo::to_item(entity)
         .expect("an entity is a struct with string keys, which always has the shape of an item");
-    for name in [PARTITION, SORT, KIND, TTL, WRITE_ID, CHANGED_AT, DELETED_AT, LOOKUP] {
+    for name in [PARTITION, SORT, KIND, TTL, WRITE_ID, WRITTEN_BY, CHANGED_AT, DELETED_AT, LOOKUP] {
         assert!(!item.contains_key(name), "{}: `{name}` is the store's own name", E::KIND);
     }
     assert!(item.contains_key(VERSION), "{}: the version is kept as `{VERSION}`", E::KIND);

@@ -13,6 +13,13 @@ pub struct Key {
 }
 
 impl Key {
+    /// The kind of what is there, by the layout of the table.
+    pub(super) fn kind(&self) -> &str {
+        let named = if is_owned(&self.partition) { Some(self.sort.as_str()) } else { None };
+        let named = named.or_else(|| self.partition.split_once('#').map(|(_, rest)| rest));
+        named.and_then(|text| text.split('#').next()).unwrap_or_default()
+    }
+
     /// Something that a person owns: `ACCOUNT#<owner>` / `<KIND>#<id>`. There is no way to name
     /// such a thing without naming its owner.
     pub fn owned<E: Entity>(owner: Id, id: impl Display) -> Self {
@@ -59,7 +66,7 @@ impl Lookup {
     }
 }
 
-fn hash(bytes: &[u8]) -> String {
+pub(crate) fn hash(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, bytes))
 }
 
@@ -70,6 +77,11 @@ pub(super) fn owner_partition(owner: Id) -> String {
 /// Whether somebody owns what is in this partition.
 pub(super) fn is_owned(partition: &str) -> bool {
     partition.starts_with(OWNED)
+}
+
+/// Who owns what is in this partition.
+pub(super) fn owner_of(partition: &str) -> Option<Id> {
+    partition.strip_prefix(OWNED)?.parse().ok()
 }
 
 const OWNED: &str = "ACCOUNT#";

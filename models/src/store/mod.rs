@@ -8,6 +8,7 @@
 //! - What is not known by its key is found by a [`Lookup`], a little late.
 
 mod batch;
+mod change;
 mod client;
 mod counter;
 mod entity;
@@ -25,9 +26,11 @@ mod unanswered;
 mod write;
 mod write_set;
 
+pub use change::{Change, Images};
 pub use client::Connection;
 pub use entity::Entity;
 pub use error::Error;
+pub(crate) use key::hash;
 pub use key::{Key, Lookup};
 pub use owned::Owned;
 use page::Listing;
@@ -92,6 +95,11 @@ impl Store {
 
     fn of(client: aws_sdk_dynamodb::Client, table: String, ambient: Ambient) -> Self {
         Self(Arc::new(Inner { client, table, ambient }), Writing::default())
+    }
+
+    /// The table's name.
+    pub fn table(&self) -> &str {
+        &self.0.table
     }
 
     /// Where repositories take time and new ids from.

@@ -147,7 +147,7 @@ impl<E: Entity> Owned<E> {
         Ok(Self::new_in(self.store.together_with(writes), self.owner))
     }
 
-    fn new_in(store: Store, owner: Id) -> Self {
+    pub(super) fn new_in(store: Store, owner: Id) -> Self {
         Self { store, owner, entity: PhantomData }
     }
 

@@ -17,6 +17,9 @@ pub(super) const KIND: &str = "kind";
 pub(super) const VERSION: &str = "version";
 pub(super) const WRITE_ID: &str = "writeId";
 
+/// The event handler that has written the item, where its own writes shall not come back to it.
+pub(super) const WRITTEN_BY: &str = "writtenBy";
+
 /// When an item that phones keep was last changed, and that it was deleted then.
 pub(super) const CHANGED_AT: &str = "changedAt";
 pub(super) const DELETED_AT: &str = "deletedAt";
@@ -50,11 +53,11 @@ fn keys_only() -> Projection {
     Projection::builder().projection_type(ProjectionType::KeysOnly).build()
 }
 
-/// What was written, for those who follow the table: the outbox is in it.
+/// What was written, and in whose place, for those who follow the table: the outbox is in it.
 fn stream() -> StreamSpecification {
     StreamSpecification::builder()
         .stream_enabled(true)
-        .stream_view_type(StreamViewType::NewImage)
+        .stream_view_type(StreamViewType::NewAndOldImages)
         .build()
         .expect("the switch is set")
 }
@@ -114,7 +117,19 @@ impl Store {
             let change = change.global_secondary_index_updates(by_lookup);
             change.send().await.map_err(|error| Error::unavailable(&error))?;
         }
-        if !has(|table| table.stream_specification().is_some_and(|it| it.stream_enabled())) {
+        let streams = |table: &TableDescription| {
+            table.stream_specification().filter(|it| it.stream_enabled()).is_some()
+        };
+        let as_it_should = |table: &TableDescription| {
+            table.stream_specification().is_some_and(|it| *it == stream())
+        };
+        if has(streams) && !has(as_it_should) {
+            // What a stream tells is not changed; another one takes its place.
+            let off = StreamSpecification::builder().stream_enabled(false).build();
+            let off = change.clone().stream_specification(off.expect("the switch is set"));
+            off.send().await.map_err(|error| Error::unavailable(&error))?;
+        }
+        if !has(as_it_should) {
             let change = change.stream_specification(stream());
             change.send().await.map_err(|error| Error::unavailable(&error))?;
         }

@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 use super::{
     Entity, Error, Key,
     item::{Item, LARGEST_ITEM, item_size, to_item, tombstone},
-    table::{CHANGED_AT, DELETED_AT, PARTITION, TTL, VERSION},
+    table::{CHANGED_AT, DELETED_AT, KIND, PARTITION, TTL, VERSION, WRITTEN_BY},
 };
 use crate::Timestamp;
 
@@ -82,6 +82,29 @@ impl WriteSet {
             Write::Delete { key: entity.key(), read_version: Some(read_version) }
         });
         self
+    }
+
+    /// Mark what is written with the event handler that writes it, so that it can be told in the
+    /// table's stream ([`Images::written_by`](super::Images::written_by)). The next write by
+    /// anybody else takes the mark off.
+    #[must_use]
+    pub fn marked(mut self, handler: &str) -> Self {
+        for write in &mut self.writes {
+            if let Write::Create(item) | Write::Replace { item, .. } = write {
+                item.insert(WRITTEN_BY.to_owned(), AttributeValue::S(handler.to_owned()));
+            }
+        }
+        self
+    }
+
+    /// The kinds of what is written.
+    pub fn kinds(&self) -> impl Iterator<Item = &str> {
+        self.writes.iter().map(|write| match write {
+            Write::Create(item) | Write::Replace { item, .. } => {
+                item.get(KIND).and_then(|kind| kind.as_s().ok()).map_or("", String::as_str)
+            }
+            Write::Delete { key, .. } => key.kind(),
+        })
     }
 
     /// Where the writes are to.

@@ -1,0 +1,281 @@
+//! One record with one of its handlers: tried, and its effect made once.
+//!
+//! As with requests that carry a key, the handler's writes are collected, and happen together with
+//! the mark that the record is done. A record that comes again loses the mark's condition.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use futures_util::FutureExt;
+use http::Request;
+use models::{
+    Timestamp,
+    platform::events::{HandledEvent, Outcome},
+    store::{self, Store, WriteSet},
+};
+use tokio::time::timeout_at;
+use tracing::{error, warn};
+
+use super::{
+    Failure, FailureStore, Listener, Output, SetAside, Trigger, batch::Incoming, runner::Run,
+};
+use crate::{Services, http::Problem};
+
+/// How often a record is handled anew because another write was faster at what it changes.
+const ATTEMPTS: u32 = 8;
+
+/// Without a deadline of its own an invocation ends after so long (Lambda's limit).
+pub(super) const LONGEST: Duration = Duration::from_secs(15 * 60);
+
+/// A record on its way to being handled once. Its handler may have an extractor take the lease.
+#[derive(Clone)]
+pub(crate) struct Handling(Arc<Inner>);
+
+struct Inner {
+    handler: String,
+    id: String,
+    until: Timestamp,
+    again: bool,
+    taken: OnceLock<Taken>,
+}
+
+enum Taken {
+    Held(HandledEvent),
+    Over,
+    Elsewhere,
+}
+
+impl Handling {
+    /// Take the record for this attempt, for effects that no transaction takes back.
+    pub(crate) async fn lease(&self, store: &Store) -> Result<(), Problem> {
+        let Inner { handler, id, until, again, taken } = &*self.0;
+        if let Some(Taken::Held(_)) = taken.get() {
+            return Ok(());
+        }
+        let now = store.ambient().now();
+        let known = store.get::<HandledEvent>(HandledEvent::key_of(handler, id)).await?;
+        let held_until = Some(*until);
+        let (lease, written) = match known {
+            Some(known) if is_over(&known, *again) => return self.lost(Taken::Over),
+            Some(known) if known.held_until.is_some_and(|end| now < end) => {
+                return self.lost(Taken::Elsewhere);
+            }
+            Some(known) => {
+                // Whoever had it was ended before its failure could be counted.
+                let failures = known.failures + u32::from(known.held_until.is_some());
+                let mut lease = HandledEvent { held_until, failures, ..known };
+                let written = store.replace(&mut lease).await;
+                (lease, written)
+            }
+            None => {
+                let mut lease = HandledEvent { held_until, ..HandledEvent::new(handler, id, now) };
+                let written = store.create(&mut lease).await;
+                (lease, written)
+            }
+        };
+        match written {
+            Ok(()) => {
+                let _ = taken.set(Taken::Held(lease));
+                Ok(())
+            }
+            Err(store::Error::Conflict { .. }) => self.lost(Taken::Elsewhere),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn lost(&self, to: Taken) -> Result<(), Problem> {
+        let _ = self.0.taken.set(to);
+        Err(Problem::internal("the record is not this attempt's"))
+    }
+}
+
+/// Nothing more happens to it; to what is replayed only when it is done.
+fn is_over(event: &HandledEvent, again: bool) -> bool {
+    match event.outcome {
+        Some(Outcome::Done) => true,
+        Some(Outcome::SetAside) => !again,
+        None => false,
+    }
+}
+
+/// A record, one of its handlers, and what the attempt is made with.
+pub(super) struct Attempt<'a> {
+    pub(super) services: &'a Services,
+    pub(super) failures: &'a FailureStore,
+    pub(super) listener: &'a Listener,
+    pub(super) incoming: &'a Incoming,
+    pub(super) run: &'a Run<'a>,
+    /// Which of the event's records it is.
+    pub(super) place: usize,
+}
+
+/// Why a record is not done.
+enum NotDone {
+    /// Another write was faster.
+    Lost,
+    Failed(Failure),
+}
+
+impl Attempt<'_> {
+    /// Whether the record is over: done, done before, or set aside.
+    pub(super) async fn is_handled(&self) -> bool {
+        self.attempt().await.unwrap_or_else(|error| {
+            error!(%error, "nobody knows what has become of the record before");
+            false
+        })
+    }
+
+    async fn attempt(&self) -> Result<bool, store::Error> {
+        let mut known = None;
+        let mut tried = 0;
+        loop {
+            let (store, collected) = self.services.store.collecting();
+            let handling = self.handling();
+            let called = self.call(store, handling.clone()).await;
+            let lease = match handling.0.taken.get() {
+                Some(Taken::Over) => return Ok(true),
+                Some(Taken::Elsewhere) => return Ok(false),
+                Some(Taken::Held(lease)) => Some(lease.clone()),
+                None => None,
+            };
+            let done = match called {
+                Ok(()) => self.finish(collected.take(), lease.clone(), known.take()).await,
+                Err(failure) => Err(NotDone::Failed(failure)),
+            };
+            match done {
+                Ok(()) => return Ok(true),
+                // What a lease is for is not done anew at once.
+                Err(NotDone::Lost) if tried < ATTEMPTS && lease.is_none() => {
+                    known = self.known().await?;
+                    if known.as_ref().is_some_and(|known| is_over(known, self.run.again)) {
+                        return Ok(true);
+                    }
+                    self.services.store.back_off(tried).await;
+                }
+                Err(NotDone::Lost) => {
+                    let failure = Failure::new("other writes were faster");
+                    return self.count(&failure, lease).await;
+                }
+                Err(NotDone::Failed(failure)) => return self.count(&failure, lease).await,
+            }
+            tried += 1;
+        }
+    }
+
+    fn handling(&self) -> Handling {
+        Handling(Arc::new(Inner {
+            handler: self.listener.name.clone(),
+            id: self.incoming.id.clone(),
+            until: self.run.until,
+            again: self.run.again,
+            taken: OnceLock::new(),
+        }))
+    }
+
+    /// A panic and an end of time are failures like others. What the handler panicked with may hold
+    /// anything, so it is not kept.
+    async fn call(&self, store: Store, handling: Handling) -> super::Result {
+        let (mut parts, ()) = Request::new(()).into_parts();
+        parts.extensions.insert(store);
+        parts.extensions.insert(handling);
+        let called = (self.listener.run)(&self.incoming.wire, &mut parts, self.services);
+        match timeout_at(self.run.end, AssertUnwindSafe(called).catch_unwind()).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(Failure::of("panicked", "the handler panicked")),
+            Err(_) => Err(Failure::of("timed_out", "the invocation's time was over")),
+        }
+    }
+
+    /// Write what the handler has written, together with the mark.
+    async fn finish(
+        &self,
+        writes: WriteSet,
+        lease: Option<HandledEvent>,
+        known: Option<HandledEvent>,
+    ) -> Result<(), NotDone> {
+        // Without an effect that anybody knows of nothing is kept.
+        if writes.is_empty() && lease.is_none() {
+            return Ok(());
+        }
+        self.check_declared(&writes).map_err(NotDone::Failed)?;
+        let writes = if self.listener.marked { writes.marked(&self.listener.name) } else { writes };
+        let done = |event| HandledEvent { held_until: None, outcome: Some(Outcome::Done), ..event };
+        let mark = match lease.or(known) {
+            Some(known) => WriteSet::new().replace(&mut done(known)),
+            None => WriteSet::new().create(&mut done(self.unknown())),
+        };
+        match self.services.store.write(mark.and(writes)).await {
+            Ok(()) => Ok(()),
+            Err(store::Error::Conflict { .. }) => Err(NotDone::Lost),
+            Err(error) => Err(NotDone::Failed(error.into())),
+        }
+    }
+
+    /// What a handler of changes writes may make changes that it is called for.
+    fn check_declared(&self, writes: &WriteSet) -> super::Result {
+        if !matches!(self.listener.trigger, Trigger::Change(_)) {
+            return Ok(());
+        }
+        let declared = |kind: &str| {
+            let mut outputs = self.listener.outputs.iter();
+            outputs.any(|output| matches!(output, Output::Kind(declared) if *declared == kind))
+        };
+        match writes.kinds().find(|kind| !declared(kind)) {
+            Some(kind) => Err(Failure::of(
+                "undeclared_write",
+                format!("it writes {kind}, which its declaration does not say: `.writing::<..>()`"),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn unknown(&self) -> HandledEvent {
+        let now = self.services.store.ambient().now();
+        HandledEvent::new(&self.listener.name, &self.incoming.id, now)
+    }
+
+    async fn known(&self) -> Result<Option<HandledEvent>, store::Error> {
+        let key = HandledEvent::key_of(&self.listener.name, &self.incoming.id);
+        self.services.store.get(key).await
+    }
+
+    /// Count the failure. The last one sets the record aside, and only then it is over.
+    async fn count(
+        &self,
+        failure: &Failure,
+        lease: Option<HandledEvent>,
+    ) -> Result<bool, store::Error> {
+        let known = if lease.is_some() { lease } else { self.known().await? };
+        if known.as_ref().is_some_and(|known| is_over(known, self.run.again)) {
+            return Ok(true);
+        }
+        let is_new = known.is_none();
+        let mut event = known.unwrap_or_else(|| self.unknown());
+        event.failures += 1;
+        event.held_until = None;
+        let (code, reason, failures) = (failure.code(), failure.reason(), event.failures);
+        let is_last = failures >= self.run.source.most_failures();
+        error!(code, reason, failures, "a record was not handled");
+        if is_last {
+            let kept = SetAside::new(self, failure, failures).keep(self.failures, &event).await;
+            if let Err(error) = kept {
+                error!(%error, "a record cannot be set aside, so it comes again");
+                return Ok(false);
+            }
+            event.outcome = Some(Outcome::SetAside);
+            warn!("a record is set aside");
+        }
+        let store = &self.services.store;
+        let written =
+            if is_new { store.create(&mut event).await } else { store.replace(&mut event).await };
+        match written {
+            Ok(()) => Ok(is_last && !self.run.again),
+            // Somebody else has the record too, and counts.
+            Err(store::Error::Conflict { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}

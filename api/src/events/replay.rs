@@ -1,0 +1,148 @@
+//! What was set aside, sent again: each record to the handler that has failed.
+
+use models::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{
+    Value, json,
+    value::{RawValue, to_raw_value},
+};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::{
+    Answer, Events, FailureStoreError, Refused, SetAside,
+    batch::{Peek, Source},
+    runner::Run,
+};
+
+/// What a replay has come to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Replayed {
+    /// How many are handled by now, and gone from the failures.
+    pub replayed: usize,
+    /// The names of those that have failed again, or cannot be read. They stay.
+    pub failed: Vec<String>,
+    /// How many there was no time for. They stay.
+    pub left: usize,
+}
+
+/// What Lambda itself puts into the bucket for an event that it gives up: an invocation record
+/// (Lambda Developer Guide, "Retaining records of asynchronous invocations" and "Retain discarded
+/// batch records"). Of streams the event is its `payload`, as text too; of others `requestPayload`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct InvocationRecord {
+    #[serde(alias = "requestPayload")]
+    payload: Value,
+}
+
+impl Events {
+    /// Send what is among the failures under a prefix again; `failures/` is all that was set aside,
+    /// `failures/orders.charge_card/` what one handler has failed at, and `aws/lambda/` what Lambda
+    /// itself gave up. What is handled is removed. `until` is when the time is over, if it ever is.
+    ///
+    /// # Errors
+    /// [`Refused::Unreachable`] when the failures cannot be listed.
+    pub async fn replay(
+        &self,
+        prefix: &str,
+        until: Option<Timestamp>,
+    ) -> Result<Replayed, Refused> {
+        let (until, end) = self.end(until);
+        let keys = self.failures().list(prefix).await;
+        let keys = keys.map_err(|error| Refused::Unreachable(error.to_string()))?;
+        let mut outcome = Replayed { replayed: 0, failed: Vec::new(), left: 0 };
+        for key in keys {
+            if Instant::now() >= end {
+                outcome.left += 1;
+                continue;
+            }
+            match self.replay_one(&key, until, end).await {
+                Ok(true) => outcome.replayed += 1,
+                Ok(false) => outcome.failed.push(key),
+                Err(error) => {
+                    warn!(key, %error, "a failure was not replayed");
+                    outcome.failed.push(key);
+                }
+            }
+        }
+        let (replayed, failed, left) = (outcome.replayed, outcome.failed.len(), outcome.left);
+        info!(replayed, failed, left, "replayed");
+        Ok(outcome)
+    }
+
+    async fn replay_one(
+        &self,
+        key: &str,
+        until: Timestamp,
+        end: Instant,
+    ) -> Result<bool, FailureStoreError> {
+        let content = self.failures().get(key).await?;
+        let handled = if let Ok(set_aside) = serde_json::from_slice::<SetAside>(&content) {
+            self.again(&set_aside, until, end).await
+        } else if let Ok(record) = serde_json::from_slice::<InvocationRecord>(&content) {
+            self.given_up(record, until, end).await
+        } else {
+            return Err(FailureStoreError::Unreadable(key.to_owned()));
+        };
+        match handled {
+            Ok(true) => self.failures().remove(key).await.map(|()| true),
+            Ok(false) => Ok(false),
+            Err(error) => {
+                warn!(key, %error, "a failure was not replayed");
+                Ok(false)
+            }
+        }
+    }
+
+    /// One record, and the handler that has failed at it.
+    async fn again(
+        &self,
+        set_aside: &SetAside,
+        until: Timestamp,
+        end: Instant,
+    ) -> Result<bool, Refused> {
+        let event = if set_aside.source == Source::EventBridge.name() {
+            set_aside.record.clone()
+        } else {
+            raw(&json!({ "Records": [set_aside.record] }))
+        };
+        let peek = Peek::at(event.get())?;
+        let batch = self.declared().read(&peek, event.get())?;
+        let run = Run {
+            source: batch.source,
+            payload: event.get(),
+            request_id: &set_aside.request_id,
+            until,
+            end,
+            again: true,
+            only: Some(&set_aside.handler),
+        };
+        if !self.declared().listeners.iter().any(|it| it.name == set_aside.handler) {
+            return Err(Refused::Undeclared(format!("`{}`", set_aside.handler)));
+        }
+        Ok(self.run(&batch, &run).await.is_empty())
+    }
+
+    /// A whole event, for all that listen to it. What was done before is not done again.
+    async fn given_up(
+        &self,
+        record: InvocationRecord,
+        until: Timestamp,
+        end: Instant,
+    ) -> Result<bool, Refused> {
+        let event = match record.payload {
+            Value::String(text) => RawValue::from_string(text)
+                .map_err(|_| Refused::Malformed("its payload is not JSON".to_owned()))?,
+            event => raw(&event),
+        };
+        match self.handle(event.get(), "replay", until, end).await? {
+            Answer::Batch { failures } => Ok(failures.is_empty()),
+            _ => Ok(true),
+        }
+    }
+}
+
+fn raw(event: &Value) -> Box<RawValue> {
+    to_raw_value(event).expect("JSON is JSON")
+}

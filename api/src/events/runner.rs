@@ -1,0 +1,267 @@
+//! All records of an event through their handlers, and the answer in the form of its source.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, stream};
+use lambda_runtime::LambdaEvent;
+use models::{Ambient, Timestamp, platform::config::Config, store::Store};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+use tracing::{Instrument, error, info, info_span};
+
+use super::{
+    DeclarationsError, FailureStore, Listener, Refused, Replayed,
+    attempt::{Attempt, LONGEST},
+    batch::{Batch, Declared, Peek, Source},
+    check,
+};
+use crate::{Services, Settings, edge::Deadline, http::Module};
+
+/// So many records of a source without an order are handled at once.
+const AT_ONCE: usize = 10;
+
+/// What is kept of an invocation's time for counting failures and setting records aside: a quarter
+/// of it, and so much at most.
+const RESERVE: Duration = Duration::from_secs(5);
+
+/// The event handlers of the app, ready for events. Cheap to clone.
+#[derive(Clone)]
+pub struct Events(Arc<Inner>);
+
+struct Inner {
+    services: Services,
+    listeners: Vec<Listener>,
+    failures: FailureStore,
+}
+
+/// What an event is answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// To a queue or a stream: the records that it shall send again. Without any, all are done.
+    Batch {
+        /// See [`Failed`].
+        #[serde(rename = "batchItemFailures")]
+        failures: Vec<Failed>,
+    },
+    /// To a replay.
+    Replayed(Replayed),
+    /// To a source that takes no answer.
+    Nothing,
+}
+
+/// A record that was not handled. Of a stream it is the first one, from which on all come again; of
+/// a queue each is named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failed {
+    /// The message's id, or the record's sequence number.
+    pub item_identifier: String,
+}
+
+/// What holds for all records of an event.
+pub(super) struct Run<'a> {
+    pub(super) source: Source,
+    pub(super) payload: &'a str,
+    pub(super) request_id: &'a str,
+    /// When the invocation ends, and when its handlers do.
+    pub(super) until: Timestamp,
+    pub(super) end: Instant,
+    /// Whether what was set aside is handled.
+    pub(super) again: bool,
+    /// The handler that is called, where not all are.
+    pub(super) only: Option<&'a str>,
+}
+
+impl Run<'_> {
+    /// A record as it came.
+    pub(super) fn original(&self, place: usize) -> Box<RawValue> {
+        #[derive(Deserialize)]
+        struct Whole<'a> {
+            #[serde(rename = "Records", borrow, default)]
+            records: Vec<&'a RawValue>,
+        }
+        let whole = serde_json::from_str::<Whole<'_>>(self.payload).ok();
+        let record = whole.and_then(|whole| whole.records.get(place).map(|it| (*it).to_owned()));
+        // An event of EventBridge is its own only record.
+        record.unwrap_or_else(|| {
+            RawValue::from_string(self.payload.to_owned()).expect("it was read as JSON before")
+        })
+    }
+}
+
+impl Events {
+    /// Connect, and take the handlers that all modules declare. Sends nothing.
+    ///
+    /// # Errors
+    /// When a declaration contradicts itself or another one; see [`DeclarationsError`].
+    pub fn new(
+        settings: Settings,
+        failures: FailureStore,
+        ambient: Ambient,
+    ) -> Result<Self, DeclarationsError> {
+        let store = Store::connect(settings.store, ambient);
+        let modules = crate::route_table();
+        Self::with_modules(&modules, settings.auth, settings.config, store, failures)
+    }
+
+    /// The handlers of other modules than [`route_table`](crate::route_table)'s.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_modules(
+        modules: &[Module],
+        auth: auth::Settings,
+        config: Config,
+        store: Store,
+        failures: FailureStore,
+    ) -> Result<Self, DeclarationsError> {
+        let listeners: Vec<_> = modules.iter().flat_map(Module::listeners).cloned().collect();
+        check::check(&listeners)?;
+        let services = Services::new(auth, config, store);
+        Ok(Self(Arc::new(Inner { services, listeners, failures })))
+    }
+
+    /// Handle an event: the entry point of the Lambda function and of local-dev alike.
+    ///
+    /// `{"replay": "failures/"}`, sent by hand, replays what is there
+    /// ([`replay`](Self::replay)).
+    ///
+    /// # Errors
+    /// [`Refused`]: the invocation fails, and AWS sends the whole event again.
+    pub async fn invoke(&self, event: LambdaEvent<Box<RawValue>>) -> Result<Answer, Refused> {
+        let LambdaEvent { payload, context } = event;
+        let deadline = Deadline::of(&context).map(|Deadline(until)| until);
+        let (until, end) = self.end(deadline);
+        let span = info_span!("event", id = context.request_id);
+        let handled = async {
+            let answer = self.handle(payload.get(), &context.request_id, until, end).await;
+            if let Err(error) = &answer {
+                error!(%error, "not acknowledged");
+            }
+            answer
+        };
+        handled.instrument(span).await
+    }
+
+    pub(super) async fn handle(
+        &self,
+        payload: &str,
+        request_id: &str,
+        until: Timestamp,
+        end: Instant,
+    ) -> Result<Answer, Refused> {
+        let peek = Peek::at(payload)?;
+        if let Some(prefix) = peek.replay() {
+            let replayed = Box::pin(self.replay(prefix, Some(until))).await?;
+            return Ok(Answer::Replayed(replayed));
+        }
+        let batch = self.declared().read(&peek, payload)?;
+        let source = batch.source;
+        let run = Run { source, payload, request_id, until, end, again: false, only: None };
+        let began = Instant::now();
+        let unhandled = self.run(&batch, &run).await;
+        let (records, failed) = (batch.records.len(), unhandled.len());
+        let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        info!(source = source.name(), records, failed, micros, "handled");
+        answer(batch, unhandled)
+    }
+
+    pub(super) fn declared(&self) -> Declared<'_> {
+        Declared { listeners: &self.0.listeners, table: self.0.services.store.table() }
+    }
+
+    pub(super) fn failures(&self) -> &FailureStore {
+        &self.0.failures
+    }
+
+    /// When the invocation ends, and when its handlers do.
+    pub(super) fn end(&self, until: Option<Timestamp>) -> (Timestamp, Instant) {
+        let now = self.0.services.store.ambient().now();
+        let until = until.unwrap_or_else(|| now.plus(LONGEST));
+        let left = until.since(now);
+        (until, Instant::now() + (left - RESERVE.min(left / 4)))
+    }
+
+    /// The places of the records that were not handled, in their order.
+    pub(super) async fn run(&self, batch: &Batch, run: &Run<'_>) -> Vec<usize> {
+        let lanes = lanes(batch).into_iter().map(|lane| self.lane(batch, run, lane));
+        let unhandled: Vec<_> = stream::iter(lanes).buffer_unordered(AT_ONCE).collect().await;
+        let mut unhandled: Vec<_> = unhandled.into_iter().flatten().collect();
+        unhandled.sort_unstable();
+        unhandled
+    }
+
+    /// Records in their order. After one that is not handled none is begun.
+    async fn lane(&self, batch: &Batch, run: &Run<'_>, mut lane: Vec<usize>) -> Vec<usize> {
+        for at in 0..lane.len() {
+            if !self.is_handled(batch, run, lane[at]).await {
+                return lane.split_off(at);
+            }
+        }
+        Vec::new()
+    }
+
+    /// Whether all handlers of a record are done with it. They are independent: when one has
+    /// failed, the others are called all the same.
+    async fn is_handled(&self, batch: &Batch, run: &Run<'_>, place: usize) -> bool {
+        let incoming = &batch.records[place];
+        let Inner { services, listeners, failures } = &*self.0;
+        let mut handled = true;
+        for listener in incoming.listeners.iter().map(|listener| &listeners[*listener]) {
+            if run.only.is_some_and(|only| only != listener.name) {
+                continue;
+            }
+            // What there is no time for is not begun, and has not failed.
+            if Instant::now() >= run.end {
+                return false;
+            }
+            let attempt = Attempt { services, failures, listener, incoming, run, place };
+            let span = info_span!("record", handler = listener.name, id = incoming.identifier);
+            handled &= attempt.is_handled().instrument(span).await;
+        }
+        handled
+    }
+}
+
+/// Records that are handled one after another; the lanes beside each other.
+fn lanes(batch: &Batch) -> Vec<Vec<usize>> {
+    let all = 0..batch.records.len();
+    match batch.source {
+        Source::Kinesis | Source::DynamoDb => vec![all.collect()],
+        Source::S3 | Source::Sqs | Source::EventBridge => all.map(|place| vec![place]).collect(),
+        Source::SqsFifo => {
+            let mut lanes: Vec<Vec<usize>> = Vec::new();
+            let mut of_group = HashMap::new();
+            for place in all {
+                let group = batch.records[place].group.as_deref();
+                let lane = *of_group.entry(group).or_insert(lanes.len());
+                if lane == lanes.len() {
+                    lanes.push(Vec::new());
+                }
+                lanes[lane].push(place);
+            }
+            lanes
+        }
+    }
+}
+
+/// Kinesis and DynamoDB begin anew at the record that is named (Lambda Developer Guide,
+/// "Configuring partial batch response"), a queue sends those again that are. S3 and EventBridge
+/// know of no parts.
+fn answer(batch: Batch, unhandled: Vec<usize>) -> Result<Answer, Refused> {
+    let named = match batch.source {
+        Source::Kinesis | Source::DynamoDb => 1,
+        Source::Sqs | Source::SqsFifo => unhandled.len(),
+        Source::S3 | Source::EventBridge if unhandled.is_empty() => return Ok(Answer::Nothing),
+        Source::S3 | Source::EventBridge => {
+            let (failed, records) = (unhandled.len(), batch.records.len());
+            return Err(Refused::Failed { failed, records });
+        }
+    };
+    let identifier = |place: &usize| batch.records[*place].identifier.clone();
+    let failures = unhandled.iter().take(named).map(identifier);
+    let failures = failures.map(|item_identifier| Failed { item_identifier }).collect();
+    Ok(Answer::Batch { failures })
+}

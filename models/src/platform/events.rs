@@ -1,0 +1,91 @@
+//! What has become of events, so that each has its effect once however often it comes.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Timestamp,
+    store::{Entity, Key, hash},
+};
+
+/// A day longer than a queue keeps a message (14 days at most) and a stream of the table a record.
+const KEPT: Duration = Duration::from_secs(15 * 24 * 60 * 60);
+
+/// One record of an event with one of its handlers: failed, being handled, or over.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HandledEvent {
+    /// The record's own id behind its source's name.
+    pub id: String,
+    /// The handler, by module and function.
+    pub handler: String,
+    /// How often it has failed.
+    pub failures: u32,
+    /// Until when it is being handled by whoever has taken it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub held_until: Option<Timestamp>,
+    /// How it ended; none while it may come again.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub outcome: Option<Outcome>,
+    /// When it is forgotten.
+    pub expires_at: Timestamp,
+    /// See [`Entity::version_mut`].
+    pub version: u64,
+}
+
+/// How a record ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// Its effect is in the table: this was written together with it.
+    Done,
+    /// It is among the failures, where it can be replayed from.
+    SetAside,
+}
+
+impl Entity for HandledEvent {
+    const KIND: &'static str = "EVENT";
+
+    fn key(&self) -> Key {
+        Self::key_of(&self.handler, &self.id)
+    }
+
+    fn version_mut(&mut self) -> &mut u64 {
+        &mut self.version
+    }
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.expires_at)
+    }
+}
+
+impl HandledEvent {
+    /// A record that nothing is known of.
+    pub fn new(handler: &str, id: &str, now: Timestamp) -> Self {
+        Self {
+            id: id.to_owned(),
+            handler: handler.to_owned(),
+            failures: 0,
+            held_until: None,
+            outcome: None,
+            expires_at: now.plus(KEPT),
+            version: 1,
+        }
+    }
+
+    /// Where the record's state is.
+    pub fn key_of(handler: &str, id: &str) -> Key {
+        Key::unique::<Self>(&named(handler, id))
+    }
+
+    /// SHA-256 of handler and record, in base64url: a name for it that names nobody.
+    pub fn digest(&self) -> String {
+        hash(named(&self.handler, &self.id).as_bytes())
+    }
+}
+
+/// A handler's name has no line break.
+fn named(handler: &str, id: &str) -> String {
+    format!("{handler}\n{id}")
+}

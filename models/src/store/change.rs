@@ -1,0 +1,93 @@
+use serde_dynamo::{AttributeValue, Item};
+
+use super::{
+    Entity, Error, Owned, Store,
+    item::read_attributes,
+    key::owner_of,
+    table::{DELETED_AT, KIND, PARTITION, WRITTEN_BY},
+};
+use crate::Id;
+
+/// What has become of one thing: a record of the table's stream, read by the store's own rules.
+#[derive(Clone, Debug)]
+pub struct Change<E> {
+    /// As it was; nothing where it is new.
+    pub before: Option<E>,
+    /// As it is; nothing where it is gone. What phones keep leaves a tombstone, which is nothing too.
+    pub after: Option<E>,
+    /// Whether DynamoDB has deleted it because its time was over.
+    pub expired: bool,
+    owner: Option<Id>,
+}
+
+impl<E> Change<E> {
+    /// The thing, where it is new.
+    pub fn created(self) -> Option<E> {
+        if self.before.is_none() { self.after } else { None }
+    }
+
+    /// What the owner of the changed thing owns of another kind. Nothing where nobody owns it.
+    pub fn owned<F: Entity>(&self, store: &Store) -> Option<Owned<F>> {
+        self.owner.map(|owner| Owned::new_in(store.clone(), owner))
+    }
+}
+
+/// A record of the table's stream before anybody has asked what it is about: the item as it was and
+/// as it is, in the form in which DynamoDB tells it.
+#[derive(Clone, Debug)]
+pub struct Images {
+    old: Option<Item>,
+    new: Option<Item>,
+    expired: bool,
+}
+
+impl Images {
+    /// An item without attributes is none. `expired`: DynamoDB's own deletion has made the record.
+    pub fn new(old: Item, new: Item, expired: bool) -> Self {
+        let some = |item: Item| Some(item).filter(|item| !item.is_empty());
+        Self { old: some(old), new: some(new), expired }
+    }
+
+    /// The [kind](Entity::KIND) of what has changed; none for what this store has not written.
+    pub fn kind(&self) -> Option<&str> {
+        self.text(KIND)
+    }
+
+    /// The event handler that has written it, where that one has [marked](super::WriteSet::marked)
+    /// its writes. Nobody knows it of a deletion.
+    pub fn written_by(&self) -> Option<&str> {
+        text(self.new.as_ref()?, WRITTEN_BY)
+    }
+
+    /// The change of an `E`.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] when an image is not what `E` is read from, or there is none at all:
+    /// the stream must tell old and new images.
+    pub fn read<E: Entity>(&self) -> Result<Change<E>, Error> {
+        if self.old.is_none() && self.new.is_none() {
+            return Err(Error::Unreadable { kind: E::KIND, field: "NewImage".to_owned() });
+        }
+        let read = |item: &Option<Item>| {
+            let alive = item.as_ref().filter(|item| !item.contains_key(DELETED_AT));
+            alive.map(|item| read_attributes(E::KIND, item.inner().clone())).transpose()
+        };
+        Ok(Change {
+            before: read(&self.old)?,
+            after: read(&self.new)?,
+            expired: self.expired,
+            owner: self.text(PARTITION).and_then(owner_of),
+        })
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        text(self.new.as_ref().or(self.old.as_ref())?, name)
+    }
+}
+
+fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    match item.get(name)? {
+        AttributeValue::S(text) => Some(text),
+        _ => None,
+    }
+}
