@@ -16,6 +16,9 @@ use crate::private;
 const MARK: &str = "local-dev.lock";
 const STORE: &str = "store.sqlite";
 const KEY: &str = "signing-key.pem";
+/// The mails that were sent, and the records that no event handler could do: folders.
+pub(crate) const MAIL: &str = "mail";
+pub(crate) const FAILURES: &str = "events";
 /// Where the store of the running process listens; not there when none runs.
 const ADDRESS: &str = "store-address";
 /// Everything else that can be found here: drafts of files, and what SQLite puts beside its own.
@@ -146,6 +149,15 @@ impl DataDir {
         let data = Self::lock(path)?;
         for name in [STORE, KEY].into_iter().chain(COMPANIONS) {
             remove(&data.path.join(name))?;
+        }
+        for name in [MAIL, FAILURES] {
+            let path = data.path.join(name);
+            match fs::remove_dir_all(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(unusable(&path)(error));
+                }
+                _ => {}
+            }
         }
         Ok(true)
     }

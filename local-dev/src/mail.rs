@@ -12,7 +12,10 @@ use futures_util::future::{BoxFuture, ready};
 use models::{Ambient, Id, Timestamp, platform::mail::Mail};
 use serde::{Deserialize, Serialize};
 
-use crate::{data::write_whole, private};
+use crate::{
+    data::{MAIL, write_whole},
+    private,
+};
 
 /// Mails that were sent: a file each in a folder of the data directory, or in memory.
 pub struct Mailbox {
@@ -38,14 +41,13 @@ pub(crate) struct SentMail {
 }
 
 impl Mailbox {
-    /// In this folder, made when the first mail comes.
-    pub(crate) fn in_folder(folder: PathBuf, ambient: Ambient) -> Self {
-        Self { place: Place::Folder(folder), ambient }
-    }
-
-    /// Gone when this is dropped.
-    pub(crate) fn in_memory(ambient: Ambient) -> Self {
-        Self { place: Place::Memory(Mutex::default()), ambient }
+    /// In a folder of this data directory, made when the first mail comes; or, without one, in memory.
+    pub fn of(data: Option<&Path>, ambient: Ambient) -> Self {
+        let place = match data {
+            Some(data) => Place::Folder(data.join(MAIL)),
+            None => Place::Memory(Mutex::default()),
+        };
+        Self { place, ambient }
     }
 
     /// All mails, the newest first. A file that is none is left out.

@@ -25,7 +25,7 @@ use crate::{
 };
 
 pub(crate) fn module() -> Module {
-    Module::new("outbox").on_change(deliver_message).writing::<Message>()
+    Module::new("outbox").on_change(deliver_message).writing::<Message>().marked()
 }
 
 /// Who takes what is delivered, by the topics of messages. Cheap to clone.
@@ -35,6 +35,13 @@ pub struct Receivers {
     pub mailer: Option<Arc<dyn Mailer>>,
     /// For `webhook`.
     pub webhooks: Arc<Webhooks>,
+}
+
+impl Default for Receivers {
+    /// Nobody for mails; webhooks on the internet.
+    fn default() -> Self {
+        Self { mailer: None, webhooks: Arc::new(Webhooks::new(None)) }
+    }
 }
 
 /// Why a message was not delivered. It is logged and kept, so it names no person.
