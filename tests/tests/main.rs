@@ -12,6 +12,7 @@ mod contract;
 mod costs;
 mod deployment;
 mod edge;
+mod events;
 mod evolution;
 mod families;
 mod health;

@@ -50,7 +50,7 @@ fn in_json(expected: &str) -> &str {
         Some("enum" | "variant") => "one of the names in the spec",
         Some("tuple" | "sequence") => "a list",
         Some("unit") => "null",
-        Some("u8" | "u16" | "u32" | "u64" | "i8" | "i16" | "i32" | "i64") => {
+        Some("u8" | "u16" | "u32" | "u64" | "usize" | "i8" | "i16" | "i32" | "i64" | "isize") => {
             "a whole number of its range"
         }
         Some("f32" | "f64") => "a number",
