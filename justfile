@@ -68,7 +68,7 @@ bench:
 load:
     .ci/measure load
 
-# The function as Lambda takes it: target/lambda/api/bootstrap.zip
+# The functions as Lambda takes them: target/lambda/{api,events}/bootstrap.zip
 package:
     .ci/package
 

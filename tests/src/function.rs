@@ -44,7 +44,7 @@ impl Function {
         Self::start_program("api", auth, connection, more).await
     }
 
-    /// Start another function than the app's: one of `api`'s examples.
+    /// Start another function than the app's: `events`, or one of `api`'s examples.
     ///
     /// # Panics
     /// When it does not start.
@@ -90,15 +90,27 @@ impl Function {
     /// # Panics
     /// When it reports an error or does not answer.
     pub async fn invoke(&self, event: Value) -> Value {
-        let answer = timeout(TOO_LONG, self.emulator.queue(&event));
+        match self.try_invoke(&event).await {
+            Invocation::Answered(answer) => answer,
+            other => panic!("{other:?} for {event}\n{}", self.logged()),
+        }
+    }
+
+    /// Hand it an event and wait for its answer, or for the error that it reports.
+    ///
+    /// # Panics
+    /// When it does neither.
+    pub async fn try_invoke(&self, event: &Value) -> Invocation {
+        let answer = timeout(TOO_LONG, self.emulator.queue(event));
         let answer = tokio::select! {
             answer = answer => answer,
             () = self.said.ended() => panic!("the function has ended\n{}", self.logged()),
         };
         match answer {
-            Ok(Ok(Invocation::Answered(answer))) => {
-                event::check_secrets(&answer);
-                answer
+            Ok(Ok(invocation)) => {
+                let (Invocation::Answered(told) | Invocation::Failed(told)) = &invocation;
+                event::check_secrets(told);
+                invocation
             }
             other => panic!("{other:?} for {event}\n{}", self.logged()),
         }

@@ -38,6 +38,7 @@
 //! - [`simulation`]: a network and a table out of a seed, for histories of many clients in no time.
 //! - [`Issuer`]: somebody else who issues tokens, for a world that trusts it ([`issuer::trusting`]).
 //! - [`Secrets`]: where AWS keeps the key that signs, for a world that has it not in hand.
+//! - [`batches`]: events that are no requests, as AWS sends them. [`Bucket`]: where failures are kept.
 //! - [`Function`] and [`LocalDev`]: the built programs, for what can only be seen from outside.
 //!   They have clients of the same kind.
 //!
@@ -48,6 +49,7 @@
 
 mod answer;
 pub mod batches;
+mod bucket;
 mod client;
 mod door;
 mod emulator;
@@ -73,6 +75,7 @@ mod watch;
 mod world;
 
 pub use answer::Answer;
+pub use bucket::Bucket;
 pub use client::{Client, Request};
 pub use door::Door;
 pub use emulator::{Emulator, Invocation};

@@ -36,14 +36,16 @@ pub fn program(name: &str) -> &'static Path {
 /// `LANDLINE_PROFILE=release` tests the functions as they are shipped.
 fn build() -> BTreeMap<String, PathBuf> {
     let functions = ["--bin", "api", "--example", "panicking"];
+    let events = ["--features", "api/events", "--bin", "events"];
     // The features of the whole workspace, so that nothing is compiled a second time for this.
     let whole = ["--workspace", "--bin", "local-dev"];
     match std::env::var("LANDLINE_PROFILE") {
-        Err(_) => cargo_build(&[&whole[..], &functions].concat()),
+        Err(_) => cargo_build(&[&whole[..], &functions, &events].concat()),
         Ok(profile) => {
             let mut programs = cargo_build(&whole);
             let shipped = ["--package", "api", "--profile", profile.as_str()];
             programs.extend(cargo_build(&[&shipped[..], &functions].concat()));
+            programs.extend(cargo_build(&[&shipped[..], &events].concat()));
             programs
         }
     }

@@ -248,11 +248,14 @@ impl Attempt<'_> {
         failure: &Failure,
         lease: Option<HandledEvent>,
     ) -> Result<bool, store::Error> {
-        let known = if lease.is_some() { lease } else { self.known().await? };
+        let known = match lease {
+            Some(lease) => Some(lease),
+            None if self.is_first(failure).await? => return Ok(false),
+            None => self.known().await?,
+        };
         if known.as_ref().is_some_and(|known| is_over(known, self.run.again)) {
             return Ok(true);
         }
-        let is_new = known.is_none();
         let mut event = known.unwrap_or_else(|| self.unknown());
         event.failures += 1;
         event.held_until = None;
@@ -268,12 +271,23 @@ impl Attempt<'_> {
             event.outcome = Some(Outcome::SetAside);
             warn!("a record is set aside");
         }
-        let store = &self.services.store;
-        let written =
-            if is_new { store.create(&mut event).await } else { store.replace(&mut event).await };
-        match written {
+        match self.services.store.replace(&mut event).await {
             Ok(()) => Ok(is_last && !self.run.again),
             // Somebody else has the record too, and counts.
+            Err(store::Error::Conflict { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Count the failure where nothing is known of the record, as is mostly so: one write is all.
+    async fn is_first(&self, failure: &Failure) -> Result<bool, store::Error> {
+        let mut event = HandledEvent { failures: 1, ..self.unknown() };
+        match self.services.store.create(&mut event).await {
+            Ok(()) => {
+                let (code, reason) = (failure.code(), failure.reason());
+                error!(code, reason, failures = 1, "a record was not handled");
+                Ok(true)
+            }
             Err(store::Error::Conflict { .. }) => Ok(false),
             Err(error) => Err(error),
         }

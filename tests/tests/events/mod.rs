@@ -1,10 +1,12 @@
 //! Events that are no requests: what is handed to whom, what is answered, and what is kept.
 
+mod bucket;
 mod declarations;
 mod dispatch;
 mod failures;
 mod fixtures;
 mod once;
+mod program;
 mod runner;
 
 use std::sync::{Arc, Mutex};
@@ -45,6 +47,15 @@ async fn serve(modules: Vec<Module>) -> Served {
 fn serve_on(store: &Store, modules: Vec<Module>) -> Served {
     let folder = tempfile::tempdir().expect("a folder");
     let failures = FailureStore::folder(folder.path());
+    serve_with(store, modules, failures, folder)
+}
+
+fn serve_with(
+    store: &Store,
+    modules: Vec<Module>,
+    failures: FailureStore,
+    folder: TempDir,
+) -> Served {
     let auth = auth::Settings::new("https://api.example.com", "landline", signing_key());
     let events = Events::with_modules(&modules, auth, Default::default(), store.clone(), failures);
     Served { events: events.expect("they can be served"), store: store.clone(), folder }
