@@ -14,10 +14,7 @@ use serde_json::{
     json,
     value::{RawValue, to_raw_value},
 };
-use tokio::{
-    sync::oneshot,
-    time::{sleep, timeout},
-};
+use tokio::{sync::oneshot, time::timeout};
 
 use crate::stream::Stream;
 
@@ -64,22 +61,17 @@ impl Mapping {
         Self { stream, events, failures, ambient, kinds, failed: 0, most: BATCH }
     }
 
-    /// Deliver what changes, until `stopped`.
+    /// Deliver what changes, until `stopped` and what is being delivered then.
     pub(crate) async fn follow(mut self, mut stopped: oneshot::Receiver<()>) {
         loop {
+            let has_news = self.step().await;
             let pause = match self.failed {
-                0 => Duration::ZERO,
+                0 if has_news => Duration::ZERO,
+                0 => PAUSE,
                 failed => LONGEST_PAUSE.min(PAUSE * 2_u32.saturating_pow(failed - 1)),
             };
-            let step = async {
-                sleep(pause).await;
-                if !self.step().await {
-                    sleep(PAUSE).await;
-                }
-            };
-            tokio::select! {
-                _ = &mut stopped => return,
-                () = step => {}
+            if timeout(pause, &mut stopped).await.is_ok() {
+                return;
             }
         }
     }

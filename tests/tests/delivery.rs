@@ -461,6 +461,8 @@ mod on_a_laptop {
                 request.header(name, value).await.expect(403);
             }
         }
+        let log = laptop.end_with("INT").await.stderr;
+        assert!(!log.contains("onerror") && !log.contains("Hi</p>"), "{log}");
     }
 
     #[tokio::test]
