@@ -25,6 +25,8 @@ use tower::util::option_layer;
 use tower_http::cors::CorsLayer;
 use tracing::{Instrument, error, info, info_span};
 
+#[cfg(feature = "events")]
+use crate::platform::outbox::Receivers;
 use crate::{
     Settings, Web,
     edge::Deadline,
@@ -41,11 +43,31 @@ pub struct Services {
     pub(crate) store: Store,
     pub(crate) auth: Auth,
     config: Arc<Config>,
+    #[cfg(feature = "events")]
+    receivers: Receivers,
 }
 
 impl Services {
     pub(crate) fn new(auth: auth::Settings, config: Config, store: Store) -> Self {
-        Self { auth: Auth::new(auth, &store), store, config: Arc::new(config) }
+        Self {
+            auth: Auth::new(auth, &store),
+            store,
+            config: Arc::new(config),
+            #[cfg(feature = "events")]
+            receivers: Receivers::default(),
+        }
+    }
+
+    #[cfg(feature = "events")]
+    pub(crate) fn delivering_to(&self, receivers: Receivers) -> Self {
+        Self { receivers, ..self.clone() }
+    }
+}
+
+#[cfg(feature = "events")]
+impl FromRef<Services> for Receivers {
+    fn from_ref(services: &Services) -> Self {
+        services.receivers.clone()
     }
 }
 

@@ -10,6 +10,7 @@ mod caller;
 mod credentials;
 mod error;
 mod example_keys;
+pub mod https;
 mod issuers;
 mod jwt;
 mod kept_key;

@@ -14,7 +14,7 @@ use clap::{
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    DataDir, Front, Laptop, Source, data, greeting::Greeting, network, reach::Reach, role, seed,
+    DataDir, Front, Laptop, Source, data, greeting::Greeting, network, reach::Reach, role, schedule, seed,
     server, token,
 };
 
@@ -76,6 +76,17 @@ enum Command {
         /// The role
         role: String,
     },
+    /// Run a schedule now, by the name of its function, also while local-dev runs
+    RunSchedule {
+        /// The function that the schedule calls
+        name: String,
+    },
+    /// Send what no event handler could do again, also while local-dev runs
+    Replay {
+        /// Which failures
+        #[arg(default_value = "failures/")]
+        prefix: String,
+    },
     /// Print the OpenAPI document
     Openapi,
 }
@@ -122,6 +133,8 @@ async fn execute(cli: Cli) -> Result<(), Box<dyn Error>> {
         Some(Command::Role { email, remove, role }) => {
             change_role(&path, &email, &role, remove).await
         }
+        Some(Command::RunSchedule { name }) => run_schedule(&path, &name).await,
+        Some(Command::Replay { prefix }) => replay(&path, &prefix).await,
         Some(Command::Openapi) => say(&openapi::json()?),
     }
 }
@@ -136,7 +149,8 @@ async fn serve(flags: Serve, path: PathBuf) -> Result<(), Box<dyn Error>> {
     let port = listeners.first().ok_or("the host has no address")?.local_addr()?.port();
     let (host, front, store_open) = (&flags.host, &front, flags.store_port.is_some());
     say(&Greeting { host, port, front, laptop: &laptop, store_open }.to_string())?;
-    server::serve(listeners, laptop.gateway.clone().behind(front.clone()), interrupted).await;
+    let (gateway, mailbox) = (laptop.gateway.clone().behind(front.clone()), laptop.mailbox.clone());
+    server::serve(listeners, gateway, mailbox, interrupted).await;
     laptop.stop().await;
     Ok(())
 }
@@ -175,6 +189,22 @@ async fn change_role(
     log("warn");
     let reach = Reach::open(path).await?;
     let report = role::change(&reach, email, role, remove).await;
+    reach.close().await;
+    say(&report?)
+}
+
+async fn run_schedule(path: &Path, name: &str) -> Result<(), Box<dyn Error>> {
+    log("warn");
+    let reach = Reach::open(path).await?;
+    let report = schedule::run(&reach, path, name).await;
+    reach.close().await;
+    say(&report?)
+}
+
+async fn replay(path: &Path, prefix: &str) -> Result<(), Box<dyn Error>> {
+    log("warn");
+    let reach = Reach::open(path).await?;
+    let report = schedule::replay(&reach, path, prefix).await;
     reach.close().await;
     say(&report?)
 }

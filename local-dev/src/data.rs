@@ -16,6 +16,9 @@ use crate::private;
 const MARK: &str = "local-dev.lock";
 const STORE: &str = "store.sqlite";
 const KEY: &str = "signing-key.pem";
+/// The mails that were sent, and the records that no event handler could do: folders.
+pub(crate) const MAIL: &str = "mail";
+pub(crate) const FAILURES: &str = "events";
 /// Where the store of the running process listens; not there when none runs.
 const ADDRESS: &str = "store-address";
 /// Everything else that can be found here: drafts of files, and what SQLite puts beside its own.
@@ -147,6 +150,15 @@ impl DataDir {
         for name in [STORE, KEY].into_iter().chain(COMPANIONS) {
             remove(&data.path.join(name))?;
         }
+        for name in [MAIL, FAILURES] {
+            let path = data.path.join(name);
+            match fs::remove_dir_all(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(unusable(&path)(error));
+                }
+                _ => {}
+            }
+        }
         Ok(true)
     }
 }
@@ -195,7 +207,7 @@ fn read_signing_key(path: PathBuf) -> Result<SigningKey, DataError> {
 }
 
 /// Written under another name first: a file that was cut short never has this name.
-fn write_whole(path: &Path, content: &[u8]) -> Result<(), DataError> {
+pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<(), DataError> {
     let draft = path.with_extension("new");
     private::new_file(&draft)
         .and_then(|mut file| {

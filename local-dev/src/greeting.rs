@@ -20,6 +20,7 @@ impl fmt::Display for Greeting<'_> {
         writeln!(f, "  API       {base}")?;
         writeln!(f, "  Docs      {server}/docs")?;
         writeln!(f, "  Spec      {server}/openapi.json")?;
+        writeln!(f, "  Mail      {server}/dev/outbox")?;
         match &self.laptop.data {
             Some(data) => writeln!(f, "  Data      {}", data.path().display())?,
             None => writeln!(f, "  Data      in memory; nothing is kept")?,

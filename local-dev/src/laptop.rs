@@ -1,15 +1,23 @@
 //! The app on an embedded store: what the server serves and what `seed` fills.
 
-use std::env;
+use std::{env, path::Path, sync::Arc, time::Duration};
 
-use api::{App, Settings, SettingsError};
+use api::{
+    App, Settings, SettingsError,
+    events::{DeclarationsError, Events, FailureStore},
+    platform::outbox::{Receivers, Webhooks},
+};
 use auth::SigningKey;
 use models::{
     Ambient,
     store::{Connection, Store},
 };
 
-use crate::{DataDir, DataError, EmbeddedStore, Gateway, StoreError};
+use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
+
+use crate::{
+    DataDir, DataError, EmbeddedStore, Gateway, Mailbox, StoreError, data::FAILURES, mapping::Mapping,
+};
 
 /// The table's name in the embedded store.
 const TABLE: &str = "landline";
@@ -26,7 +34,15 @@ pub struct Laptop {
     pub store: EmbeddedStore,
     /// Ours while the app runs; none when nothing is kept.
     pub data: Option<DataDir>,
+    /// The mails that were sent.
+    pub mailbox: Arc<Mailbox>,
+    /// Follows the table's stream; ends when the sender is dropped.
+    mapping: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
+
+/// What is being delivered when the app stops may take so long. What is not done then is done after
+/// the next start.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Why the app did not start.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +60,9 @@ pub enum LaptopError {
     /// What the environment says of tokens, sessions and apps.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// What modules say of their event handlers.
+    #[error(transparent)]
+    Declarations(#[from] DeclarationsError),
 }
 
 impl Laptop {
@@ -51,7 +70,7 @@ impl Laptop {
     /// this loopback port; 0 is any.
     pub async fn start(data: Option<DataDir>, store_port: u16) -> Result<Self, LaptopError> {
         let ambient = Ambient::system();
-        let (signing_key, mut store) = match &data {
+        let (signing_key, store) = match &data {
             Some(data) => (data.signing_key()?, EmbeddedStore::open_on(&data.store(), store_port)?),
             None => (SigningKey::generate(), EmbeddedStore::memory_on(store_port)?),
         };
@@ -60,17 +79,32 @@ impl Laptop {
             .create_table()
             .await
             .map_err(|error| LaptopError::Table(error.to_string()))?;
-        store.follow_outbox(TABLE)?;
         if let Some(data) = &data {
             data.announce(store.endpoint())?;
         }
         let settings = settings(signing_key, connection)?;
+        let path = data.as_ref().map(DataDir::path);
+        let mailbox = Arc::new(Mailbox::of(path, ambient.clone()));
+        let failures = failures(path);
+        let events = events(settings.clone(), failures.clone(), mailbox.clone(), ambient.clone())?;
+        let mapping = match store.stream(TABLE)? {
+            Some(stream) => {
+                let mapping = Mapping::new(stream, events, failures, ambient.clone());
+                let (stop, stopped) = oneshot::channel();
+                Some((stop, EmbeddedStore::beside(mapping.follow(stopped))?))
+            }
+            None => None,
+        };
         let gateway = Gateway::new(App::new(settings, ambient.clone()), ambient);
-        Ok(Self { gateway, store, data })
+        Ok(Self { gateway, store, data, mailbox, mapping })
     }
 
     /// Close the store, then give the data directory back.
     pub async fn stop(self) {
+        if let Some((stop, mapping)) = self.mapping {
+            drop(stop);
+            drop(timeout(GRACE, mapping).await);
+        }
         self.store.stop().await;
         drop(self.data);
     }
@@ -84,6 +118,24 @@ pub(crate) fn settings(
     Settings::check_names(env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
     let auth = auth::Settings::new(ISSUER, AUDIENCE, signing_key);
     Settings::of_a_laptop(auth, store, |name| env::var(name).ok())
+}
+
+/// Where records are that were never handled: in the data directory, or in memory.
+pub(crate) fn failures(data: Option<&Path>) -> FailureStore {
+    data.map_or_else(FailureStore::memory, |data| FailureStore::folder(data.join(FAILURES)))
+}
+
+/// The event handlers, as the events function has them; mails go into the mailbox, and webhooks may
+/// be of this machine.
+pub(crate) fn events(
+    settings: Settings,
+    failures: FailureStore,
+    mailbox: Arc<Mailbox>,
+    ambient: Ambient,
+) -> Result<Events, DeclarationsError> {
+    let webhooks = Webhooks::new(settings.auth.extra_roots.clone()).with_this_machine();
+    let receivers = Receivers { mailer: Some(mailbox), webhooks: Arc::new(webhooks) };
+    Ok(Events::new(settings, failures, ambient)?.delivering_to(receivers))
 }
 
 /// How to reach an embedded store.

@@ -2,30 +2,35 @@
 //!
 //! One rule: nothing in here changes what a request is answered. Every request becomes the event
 //! that a source in the cloud would send ([`Source`]) and goes through the app's one entry point
-//! ([`Gateway`]); only `/docs` and `/openapi.json` are answered here.
+//! ([`Gateway`]); only `/docs`, `/openapi.json` and `/dev` are answered here.
 //!
 //! [`Laptop`] puts an app on an [`EmbeddedStore`], [`serve`] puts it on a port, and [`run`] is the
 //! program. The guide is `docs/local-dev.md`.
 
 mod cli;
 mod data;
+mod dev;
 mod docs;
 mod gateway;
 mod greeting;
 mod laptop;
+mod mail;
+mod mapping;
 mod network;
-mod outbox;
 mod private;
 mod reach;
 mod role;
+mod schedule;
 mod seed;
 mod server;
 mod store;
+mod stream;
 mod token;
 
 pub use cli::run;
 pub use data::{DataDir, DataError};
 pub use gateway::{Front, Gateway, Source, StageError};
 pub use laptop::{Laptop, LaptopError, connection};
+pub use mail::Mailbox;
 pub use server::serve;
 pub use store::{EmbeddedStore, StoreError};

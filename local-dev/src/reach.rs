@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use api::Settings;
 use models::{Ambient, store::Store};
 
 use crate::{DataDir, DataError, Laptop, LaptopError, data, laptop};
@@ -16,8 +17,8 @@ pub(crate) struct Nobody;
 
 /// A way to the accounts of a data directory.
 pub(crate) struct Reach {
-    /// Who issues tokens there, with the key that signs them.
-    pub(crate) auth: auth::Settings,
+    /// As that local-dev has them, with the key that signs tokens there.
+    pub(crate) settings: Settings,
     /// Where the accounts are.
     pub(crate) store: Store,
     /// The store, where it is this process's own.
@@ -40,8 +41,8 @@ impl Reach {
             Err(error) => return Err(error.into()),
         };
         let settings = laptop::settings(signing_key, connection)?;
-        let store = Store::connect(settings.store, Ambient::system());
-        Ok(Self { auth: settings.auth, store, laptop })
+        let store = Store::connect(settings.store.clone(), Ambient::system());
+        Ok(Self { settings, store, laptop })
     }
 
     /// Close the store, if it is this process's own.

@@ -38,7 +38,7 @@ pub(crate) async fn change(
     };
     let roles = changed.ok_or(Nobody)?.roles;
     let roles = if roles.is_empty() { "none".to_owned() } else { roles.join(", ") };
-    let unknown = !remove && !reach.auth.roles.contains_key(role);
+    let unknown = !remove && !reach.settings.auth.roles.contains_key(role);
     let warning = if unknown {
         format!("The role {role} gives no scope: LANDLINE_ROLES does not name it.\n")
     } else {

@@ -1,6 +1,6 @@
 //! The HTTP server, and what it says when it is up.
 
-use std::{future::Future, io, net::SocketAddr, time::Duration};
+use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -11,20 +11,21 @@ use axum::{
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
 
-use crate::{Gateway, docs};
+use crate::{Gateway, Mailbox, dev, docs};
 
 /// How long requests that are being answered may take once the server is told to stop.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Serve the gateway and the docs page on these listeners until `stop` is done, and then until
+/// Serve the gateway, the docs page and the mails that were sent on these listeners until `stop` is done, and then until
 /// every request is answered, for five seconds at most.
 pub async fn serve(
     listeners: Vec<TcpListener>,
     gateway: Gateway,
+    mailbox: Arc<Mailbox>,
     stop: impl Future<Output = ()> + Send,
 ) {
     let (stopping, stopped) = watch::channel(());
-    let router = router(gateway);
+    let router = router(gateway, mailbox);
     let mut servers = JoinSet::new();
     for listener in listeners {
         servers.spawn(serve_one(listener, router.clone(), stopped.clone()));
@@ -47,8 +48,9 @@ async fn serve_one(listener: TcpListener, router: Router, mut stopped: watch::Re
     }
 }
 
-fn router(gateway: Gateway) -> Router {
-    docs::routes(gateway.base()).fallback(forward).with_state(gateway)
+fn router(gateway: Gateway, mailbox: Arc<Mailbox>) -> Router {
+    let own = docs::routes(gateway.base()).merge(dev::routes(mailbox));
+    own.fallback(forward).with_state(gateway)
 }
 
 async fn forward(

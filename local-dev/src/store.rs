@@ -16,7 +16,7 @@ use std::{
 use dynoxide::{Database, storage::Storage};
 use tokio::{runtime::Runtime, sync::oneshot, task::JoinHandle, time::timeout};
 
-use crate::{outbox::Follower, private};
+use crate::{private, stream::{self, Stream}};
 
 /// A DynamoDB endpoint on loopback, in memory or in a file. Dropping it stops it.
 pub struct EmbeddedStore {
@@ -24,8 +24,8 @@ pub struct EmbeddedStore {
     pub(crate) database: Database,
     stop: Option<oneshot::Sender<()>>,
     served: JoinHandle<()>,
-    /// Ends when the sender is dropped.
-    follower: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+    /// Where it is; nowhere when it is in memory.
+    file: Option<PathBuf>,
 }
 
 /// Why the store did not start.
@@ -77,7 +77,7 @@ impl EmbeddedStore {
     /// A store in memory on this loopback port; 0 is any.
     pub fn memory_on(port: u16) -> Result<Self, StoreError> {
         let listener = bind(port)?;
-        Self::serve(in_memory()?, listener)
+        Self::serve(in_memory()?, listener, None)
     }
 
     /// The store in this file, made if it is missing, on this loopback port; 0 is any.
@@ -88,10 +88,14 @@ impl EmbeddedStore {
         } else {
             create(path)?;
         }
-        Self::serve(open(path)?, listener)
+        Self::serve(open(path)?, listener, Some(path.to_owned()))
     }
 
-    fn serve(database: Database, listener: TcpListener) -> Result<Self, StoreError> {
+    fn serve(
+        database: Database,
+        listener: TcpListener,
+        file: Option<PathBuf>,
+    ) -> Result<Self, StoreError> {
         let failed = |error: &dyn ToString| StoreError::Serve(error.to_string());
         let runtime = RUNTIME.as_ref().map_err(|error| failed(error))?;
         let address = listener.local_addr().map_err(|error| failed(&error))?;
@@ -110,26 +114,26 @@ impl EmbeddedStore {
                 tracing::error!(error, "the embedded store stopped");
             }
         });
-        Ok(Self {
-            endpoint: format!("http://{address}"),
-            database,
-            stop: Some(stop),
-            served,
-            follower: None,
-        })
+        let endpoint = format!("http://{address}");
+        Ok(Self { endpoint, database, stop: Some(stop), served, file })
     }
 
-    /// From now on, log what is committed to the outbox in this table.
-    pub(crate) fn follow_outbox(&mut self, table: &str) -> Result<(), StoreError> {
+    /// The stream of this table, from where it was left. `None` when it has none.
+    pub(crate) fn stream(&self, table: &str) -> Result<Option<Stream>, StoreError> {
         let failed = |error: &dyn ToString| StoreError::Serve(error.to_string());
-        let runtime = RUNTIME.as_ref().map_err(|error| failed(error))?;
-        let follower =
-            Follower::of(self.database.clone(), table).map_err(|error| failed(&error))?;
-        self.follower = follower.map(|follower| {
-            let (stop, stopped) = oneshot::channel();
-            (stop, runtime.spawn(follower.follow(stopped)))
-        });
-        Ok(())
+        let kept = match &self.file {
+            Some(file) => Some(Storage::new(text(file)?).map_err(|error| failed(&error))?),
+            None => None,
+        };
+        Stream::of(self.database.clone(), table, kept).map_err(|error| failed(&error))
+    }
+
+    /// Run something beside the store, where reading it may block.
+    pub(crate) fn beside(
+        work: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<JoinHandle<()>, StoreError> {
+        let runtime = RUNTIME.as_ref().map_err(|error| StoreError::Serve(error.to_string()))?;
+        Ok(runtime.spawn(work))
     }
 
     /// Where the store listens, such as `http://127.0.0.1:54321`.
@@ -143,10 +147,6 @@ impl EmbeddedStore {
         drop(self.stop.take());
         if timeout(GRACE, &mut self.served).await.is_err() {
             tracing::warn!("the embedded store was stopped in the middle of a request");
-        }
-        if let Some((stop, followed)) = self.follower.take() {
-            drop(stop);
-            drop(timeout(GRACE, followed).await);
         }
     }
 }
@@ -190,28 +190,36 @@ fn check(path: &Path) -> Result<(), StoreError> {
 }
 
 fn open(path: &Path) -> Result<Database, StoreError> {
-    with_a_short_stream(text(path)?).map_err(|error| unusable(path, error))
+    with_a_short_stream(text(path)?, true).map_err(|error| unusable(path, error))
 }
 
 /// Each has a name of its own: two connections of one name are to one store.
 fn in_memory() -> Result<Database, StoreError> {
     static MADE: AtomicU64 = AtomicU64::new(0);
     let made = MADE.fetch_add(1, Ordering::Relaxed);
-    with_a_short_stream(&format!("file:landline-{made}?mode=memory&cache=shared"))
+    with_a_short_stream(&format!("file:landline-{made}?mode=memory&cache=shared"), false)
         .map_err(|error| StoreError::Serve(error.to_string()))
 }
 
 /// The library keeps what is in a table's stream for ever, and looks through all of it at each
 /// write. This keeps the last ten thousand records, in the order in which they are asked for.
+///
+/// Of a file it keeps what was not delivered, too: the place that is kept is the sequence number as
+/// clients see it, 10^20 above the one that is stored.
 const SHORT_STREAM: &str = "
     CREATE INDEX IF NOT EXISTS stream_in_order
         ON _stream_records (table_name, CAST(sequence_number AS INTEGER));
-    CREATE TRIGGER IF NOT EXISTS short_stream AFTER INSERT ON _stream_records
-        BEGIN DELETE FROM _stream_records WHERE id <= NEW.id - 10000; END;";
+    DROP TRIGGER IF EXISTS short_stream;
+    CREATE TRIGGER short_stream AFTER INSERT ON _stream_records
+        BEGIN DELETE FROM _stream_records WHERE id <= NEW.id - 10000";
+const DELIVERED: &str = " AND CAST(sequence_number AS INTEGER) <= COALESCE(
+        (SELECT CAST(substr(place, -20) AS INTEGER) FROM landline_events), 0)";
 
-fn with_a_short_stream(name: &str) -> Result<Database, Box<dyn Error>> {
+fn with_a_short_stream(name: &str, kept: bool) -> Result<Database, Box<dyn Error>> {
     let storage = Storage::new(name)?;
-    storage.conn().execute_batch(SHORT_STREAM)?;
+    storage.conn().execute_batch(stream::PLACE)?;
+    let delivered = if kept { DELIVERED } else { "" };
+    storage.conn().execute_batch(&format!("{SHORT_STREAM}{delivered}; END;"))?;
     Ok(Database::new(name)?)
 }
 

@@ -18,6 +18,6 @@ pub(crate) enum NoToken {
 
 /// Start a session of this account, and give its access token.
 pub(crate) async fn mint(reach: &Reach, email: &str) -> Result<String, NoToken> {
-    let signed_in = auth::mint(reach.auth.clone(), &reach.store, email, DEVICE).await?;
+    let signed_in = auth::mint(reach.settings.auth.clone(), &reach.store, email, DEVICE).await?;
     Ok(signed_in.ok_or(Nobody)?.tokens.access)
 }

@@ -52,7 +52,7 @@ fn properties(name: &str, kind: &str) -> Value {
 mod template {
     use std::{cell::RefCell, collections::BTreeSet, fs, path::Path};
 
-    use api::Settings;
+    use api::{Settings, events::Trigger};
     use auth::{Roles, SessionRules};
     use serde_json::{Value, json};
     use tests::{World, call_store};
@@ -117,14 +117,137 @@ mod template {
         });
         assert!(nothing.is_err());
         // What the program reads beside the settings: how much it logs.
-        let program = include_str!("../../api/src/main.rs");
+        let program = include_str!("../../api/src/program.rs");
         let mut read = asked.into_inner();
         read.extend(program.split('"').filter(|text| is_ours(text)).map(str::to_owned));
         read.retain(|name| is_ours(name));
 
-        let set = environment().into_iter().map(|(name, _)| name).collect::<BTreeSet<_>>();
+        let set = |function| names(environment(function));
+        assert_eq!(set("Function"), read);
 
-        assert_eq!(set, read);
+        let asked = RefCell::new(BTreeSet::new());
+        let note = |name: &str| {
+            asked.borrow_mut().insert(name.to_owned());
+            None
+        };
+        assert!(Settings::failures_from_env(note).is_err());
+        assert!(Settings::receivers_from_env(note).is_err());
+        read.extend(asked.into_inner().into_iter().filter(|name| is_ours(name)));
+        assert_eq!(set("EventsFunction"), read);
+    }
+
+    fn names(environment: Vec<(String, Value)>) -> BTreeSet<String> {
+        environment.into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// A change that nobody lets through reaches no handler; one that nobody handles costs.
+    #[test]
+    fn lets_the_changes_through_that_somebody_handles() {
+        let mapping = properties("EventsOfTable", "AWS::Lambda::EventSourceMapping");
+        let filters = mapping["FilterCriteria"]["Filters"].as_array().expect("a list").iter();
+        let patterns = filters.map(|filter| {
+            let pattern = filter["Pattern"].as_str().expect("text");
+            serde_json::from_str::<Value>(pattern).expect("JSON")
+        });
+        let patterns = patterns.collect::<Vec<_>>();
+
+        let of = |kind: &str| json!({ "dynamodb": { "NewImage": { "kind": { "S": [kind] } } } });
+        let modules = api::route_table();
+        let listeners = modules.iter().flat_map(|module| module.listeners());
+        let kinds = listeners.filter_map(|listener| match listener.trigger {
+            Trigger::Change(kind) => Some(kind),
+            _ => None,
+        });
+        let expected = kinds.collect::<BTreeSet<_>>().into_iter().map(of).collect::<Vec<_>>();
+
+        assert_eq!(patterns, expected);
+        assert_eq!(mapping["EventSourceArn"], json!({ "Fn::GetAtt": "Table.StreamArn" }));
+        assert_eq!(mapping["StartingPosition"], "TRIM_HORIZON", "nothing is lost at the start");
+        assert_eq!(mapping["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
+        assert_eq!(mapping["BisectBatchOnFunctionError"], "true");
+        let failures = json!({ "Fn::GetAtt": "Failures.Arn" });
+        assert_eq!(mapping["DestinationConfig"]["OnFailure"]["Destination"], failures);
+        // The app sets a record aside after five failures, so it has to come more often than that.
+        let number = |name: &str| mapping[name].as_str().and_then(|it| it.parse::<u32>().ok());
+        assert!(number("MaximumRetryAttempts") > Some(5));
+        assert!(number("MaximumRecordAgeInSeconds") < Some(24 * 60 * 60), "the stream has a day");
+    }
+
+    /// Each schedule has a rule that is named for its function, and there is no other rule.
+    #[test]
+    fn has_a_rule_for_each_schedule() {
+        let modules = api::route_table();
+        let listeners = modules.iter().flat_map(|module| module.listeners());
+        let mut expected = BTreeSet::new();
+        for listener in listeners {
+            if let Trigger::Schedule(expression) = listener.trigger {
+                let function = listener.name.rsplit('.').next().expect("a name has parts");
+                let name = format!("${{AWS::StackName}}-{function}");
+                expected.insert((name, expression.to_owned()));
+            }
+        }
+
+        let resources = template()["Resources"].take();
+        let resources = resources.as_object().expect("resources by name").values();
+        let rules = resources.filter(|it| it["Type"] == "AWS::Events::Rule").map(|rule| {
+            let rule = &rule["Properties"];
+            assert_eq!(
+                rule["Targets"][0]["Arn"],
+                json!({ "Fn::GetAtt": "EventsFunction.Arn" })
+            );
+            let text = |value: &Value| value.as_str().expect("text").to_owned();
+            (text(&rule["Name"]["Fn::Sub"]), text(&rule["ScheduleExpression"]))
+        });
+        assert_eq!(rules.collect::<BTreeSet<_>>(), expected);
+    }
+
+    #[test]
+    fn allows_the_events_function_what_it_calls_and_no_more() {
+        let allowed = allowed("EventsRole");
+
+        let actions = |all: &[&str]| all.iter().map(|&it| it.to_owned()).collect::<BTreeSet<_>>();
+        let stream = ["DescribeStream", "GetRecords", "GetShardIterator"];
+        let stream = stream.map(|name| format!("dynamodb:{name}")).into();
+        let table = json!({ "Fn::GetAtt": "Table.Arn" });
+        let identity = "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/";
+        let domain = json!({ "Fn::Select": ["1", { "Fn::Split":
+            ["@", { "Fn::Sub": "${MailFrom}@" }] }] });
+        assert_eq!(
+            allowed,
+            [
+                (called_by_the_store(), table),
+                (actions(&["dynamodb:Query"]), json!({ "Fn::Sub": "${Table.Arn}/index/byLookup" })),
+                (stream, json!({ "Fn::GetAtt": "Table.StreamArn" })),
+                // It has no resource that could be named.
+                (actions(&["dynamodb:ListStreams"]), json!("*")),
+                (
+                    actions(&["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]),
+                    json!({ "Fn::Sub": "${Failures.Arn}/*" }),
+                ),
+                (actions(&["s3:ListBucket"]), json!({ "Fn::GetAtt": "Failures.Arn" })),
+                (
+                    actions(&["ses:SendEmail"]),
+                    json!([
+                        { "Fn::Sub": format!("{identity}${{MailFrom}}") },
+                        { "Fn::Sub": [format!("{identity}${{Domain}}"), { "Domain": domain }] },
+                    ]),
+                ),
+                (
+                    actions(&["logs:CreateLogStream", "logs:PutLogEvents"]),
+                    json!({ "Fn::GetAtt": "EventsLogs.Arn" }),
+                ),
+            ],
+        );
+    }
+
+    /// What tells of failures reads the app's own words.
+    #[test]
+    fn counts_what_is_set_aside() {
+        let filter = properties("RecordsSetAside", "AWS::Logs::MetricFilter");
+        let pattern = filter["FilterPattern"].as_str().expect("text");
+        let words = pattern.split('"').nth(1).expect("a quoted text");
+
+        assert!(include_str!("../../api/src/events/attempt.rs").contains(&format!("\"{words}\"")));
     }
 
     #[test]
@@ -141,7 +264,7 @@ mod template {
     #[test]
     fn starts_the_function_with_the_parameters_as_they_are() {
         let parameters = template()["Parameters"].take();
-        let environment = environment();
+        let environment = environment("EventsFunction");
         let find = |wanted: &str| {
             let (_, value) = environment.iter().find(|(name, _)| name == wanted)?;
             let default = &parameters[value["Ref"].as_str().unwrap_or_default()]["Default"];
@@ -192,18 +315,7 @@ mod template {
 
     #[test]
     fn allows_what_the_store_calls_and_no_more() {
-        let role = properties("FunctionRole", "AWS::IAM::Role");
-        let policies = role["Policies"].as_array().expect("policies of its own");
-        let allowed = policies
-            .iter()
-            .flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().expect("a list"))
-            .map(|statement| {
-                let actions = statement["Action"].as_array().expect("a list").iter();
-                let actions = actions.map(|action| action.as_str().expect("text").to_owned());
-                assert_eq!(statement["Effect"], "Allow");
-                (actions.collect::<BTreeSet<_>>(), statement["Resource"].clone())
-            })
-            .collect::<Vec<_>>();
+        let allowed = allowed("FunctionRole");
 
         let index = template()["Resources"]["Table"]["Properties"]["GlobalSecondaryIndexes"][0]
             ["IndexName"]
@@ -220,7 +332,23 @@ mod template {
                 (logs.into(), json!({ "Fn::GetAtt": "FunctionLogs.Arn" })),
             ],
         );
+    }
+
+    /// What a role allows: actions and on what. A policy that is there on a condition counts.
+    fn allowed(role: &str) -> Vec<(BTreeSet<String>, Value)> {
+        let role = properties(role, "AWS::IAM::Role");
         assert_eq!(role["ManagedPolicyArns"], Value::Null);
+        let mut allowed = Vec::new();
+        for policy in role["Policies"].as_array().expect("policies of its own") {
+            let policy = policy["Fn::If"].get(1).unwrap_or(policy);
+            for statement in policy["PolicyDocument"]["Statement"].as_array().expect("a list") {
+                let actions = statement["Action"].as_array().expect("a list").iter();
+                let actions = actions.map(|action| action.as_str().expect("text").to_owned());
+                assert_eq!(statement["Effect"], "Allow");
+                allowed.push((actions.collect(), statement["Resource"].clone()));
+            }
+        }
+        allowed
     }
 
     /// The permissions for every call in the store's sources, but for those that make the table:
@@ -288,15 +416,18 @@ mod template {
         );
         assert_eq!(of_type("AWS::ApiGatewayV2::Stage")[0]["StageName"], "$default");
         assert_eq!(of_type("AWS::ApiGatewayV2::Integration")[0]["PayloadFormatVersion"], "2.0");
-        assert_eq!(of_type("AWS::Serverless::Function").len(), 1);
+        assert_eq!(of_type("AWS::Serverless::Function").len(), 2, "one for requests");
     }
 
-    /// The function's environment: names, and values as the template has them.
-    fn environment() -> Vec<(String, Value)> {
-        let function = properties("Function", "AWS::Serverless::Function");
-        let variables =
-            function["Environment"]["Variables"].as_object().expect("variables").clone();
-        variables.into_iter().collect()
+    /// A function's environment, the part of both included: names, and values as the template has
+    /// them.
+    fn environment(function: &str) -> Vec<(String, Value)> {
+        let function = properties(function, "AWS::Serverless::Function");
+        let both = template()["Globals"]["Function"].take();
+        let variables = [both, function].into_iter().filter_map(|it| {
+            Some(it["Environment"]["Variables"].as_object()?.clone())
+        });
+        variables.flatten().collect()
     }
 
     fn is_ours(name: &str) -> bool {

@@ -100,6 +100,7 @@ mod a_start {
              \n  API       http://localhost:{port}\
              \n  Docs      http://localhost:{port}/docs\
              \n  Spec      http://localhost:{port}/openapi.json\
+             \n  Mail      http://localhost:{port}/dev/outbox\
              \n  Data      {}\
              \n\
              \nTry it:     curl http://localhost:{port}/health\n",
@@ -703,12 +704,7 @@ mod the_gateway {
 
 mod the_store {
     use auth::SigningKey;
-    use models::{
-        Ambient,
-        aws::Access,
-        platform::outbox::Message,
-        store::{Connection, Store, WriteSet},
-    };
+    use models::{aws::Access, store::Connection};
     use tests::{Door, Function};
 
     use super::*;
@@ -742,29 +738,6 @@ mod the_store {
         let account = rename(&maya.at(Door::Lambda(function)), "Maya Lindqvist").await;
 
         assert_eq!(maya.get("/v1/account").await.expect(200).json(), account);
-    }
-
-    #[tokio::test]
-    async fn is_followed_for_messages_which_are_logged_without_what_they_say() {
-        let place = Place::new();
-        let data = place.data();
-        let arguments = ["--store-port", "0", "--data-dir", data.to_str().unwrap()];
-        let laptop = LocalDev::start(place.path(), arguments).await;
-        let endpoint = told(&laptop, "AWS_ENDPOINT_URL_DYNAMODB=");
-        let connection = Connection::embedded(endpoint, told(&laptop, "LANDLINE_TABLE="));
-        let ambient = Ambient::system();
-        let store = Store::connect(connection, ambient.clone());
-        let payload = json!({ "subject": "c4n4ry" });
-        let message = Message::new(&ambient, ambient.new_id(), "mail", &payload).unwrap();
-
-        store.write(WriteSet::new().send(message.clone())).await.unwrap();
-        let outcome = laptop.end_with("INT").await;
-
-        let log = outcome.stderr;
-        let lines = log.lines().filter(|line| line.contains("committed to the outbox"));
-        let [line] = lines.collect::<Vec<_>>()[..] else { panic!("{log}") };
-        assert!(line.contains(&message.id.to_string()) && line.contains("mail"), "{line}");
-        assert!(!log.contains("c4n4ry") && !log.contains(&message.owner.to_string()), "{log}");
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ mod conditions;
 mod config;
 mod contract;
 mod costs;
+mod delivery;
 mod deployment;
 mod edge;
 mod events;

@@ -10,7 +10,7 @@
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use http::Method;
-use local_dev::{Gateway, Source, serve};
+use local_dev::{Gateway, Mailbox, Source, serve};
 use models::{Ambient, Timestamp};
 use serde_json::{Value, json};
 use tests::{Answer, Client, Door, World};
@@ -80,7 +80,7 @@ async fn over_tcp(script: &[Step]) -> Vec<Value> {
     let address = listener.local_addr().expect("it is bound");
     let world = World::new().await;
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = tokio::spawn(serve(vec![listener], gateway(&world), async {
+    let server = tokio::spawn(serve(vec![listener], gateway(&world), Mailbox::of(None, world.ambient().clone()).into(), async {
         drop(stopped.await);
     }));
 

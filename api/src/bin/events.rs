@@ -19,7 +19,9 @@ fn main() -> ExitCode {
         [] => program::run(|| {
             let failures = Settings::failures_from_env(variable)?;
             let settings = Settings::from_env(variable)?;
-            Ok(serve(Events::new(settings, failures, Ambient::system())?))
+            let receivers = Settings::receivers_from_env(variable)?;
+            let events = Events::new(settings, failures, Ambient::system())?;
+            Ok(serve(events.delivering_to(receivers)))
         }),
         ["replay"] => replay("failures/"),
         ["replay", prefix] => replay(prefix),
@@ -40,7 +42,8 @@ fn replay(prefix: &str) -> ExitCode {
     program::run(|| {
         let failures = Settings::failures_from_env(variable)?;
         let settings = Settings::from_command(variable)?;
-        let events = Events::new(settings, failures, Ambient::system())?;
+        let receivers = Settings::receivers_from_env(variable)?;
+        let events = Events::new(settings, failures, Ambient::system())?.delivering_to(receivers);
         Ok(async move {
             let replayed = events.replay(&prefix, None).await?;
             match replayed.failed.len() {

@@ -1,8 +1,10 @@
 //! Where records are that were never handled: whole, each under a name of its own.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use aws_sdk_s3::{Client, config::Builder, error::SdkError, primitives::ByteStream};
@@ -23,6 +25,7 @@ pub struct FailureStore(Place);
 enum Place {
     Bucket { client: Client, name: String },
     Folder(PathBuf),
+    Memory(Arc<Mutex<BTreeMap<String, Vec<u8>>>>),
 }
 
 /// Why the failures cannot be reached.
@@ -61,6 +64,11 @@ impl FailureStore {
         Self(Place::Folder(path.into()))
     }
 
+    /// This process's memory, for a laptop that keeps nothing.
+    pub fn memory() -> Self {
+        Self(Place::Memory(Arc::default()))
+    }
+
     /// Keep something under a name; what was under it is replaced.
     pub async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), FailureStoreError> {
         match &self.0 {
@@ -74,6 +82,9 @@ impl FailureStore {
                 fs::create_dir_all(path.parent().unwrap_or(folder))?;
                 fs::write(&draft, content)?;
                 fs::rename(draft, path)?;
+            }
+            Place::Memory(kept) => {
+                kept.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), content);
             }
         }
         Ok(())
@@ -89,6 +100,11 @@ impl FailureStore {
                 Ok(body.to_vec())
             }
             Place::Folder(folder) => Ok(fs::read(folder.join(key))?),
+            Place::Memory(kept) => {
+                let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                let missing = || FailureStoreError::Unreadable(key.to_owned());
+                kept.get(key).cloned().ok_or_else(missing)
+            }
         }
     }
 
@@ -113,6 +129,10 @@ impl FailureStore {
                 keys.sort();
                 Ok(keys)
             }
+            Place::Memory(kept) => {
+                let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                Ok(kept.keys().filter(|key| key.starts_with(prefix)).cloned().collect())
+            }
         }
     }
 
@@ -123,6 +143,9 @@ impl FailureStore {
                 client.delete_object().bucket(name).key(key).send().await?;
             }
             Place::Folder(folder) => fs::remove_file(folder.join(key))?,
+            Place::Memory(kept) => {
+                kept.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+            }
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use super::{
     batch::{Batch, Declared, Peek, Source},
     check,
 };
-use crate::{Services, Settings, edge::Deadline, http::Module};
+use crate::{Services, Settings, edge::Deadline, http::Module, platform::outbox::Receivers};
 
 /// So many records of a source without an order are handled at once.
 const AT_ONCE: usize = 10;
@@ -121,6 +121,15 @@ impl Events {
         check::check(&listeners)?;
         let services = Services::new(auth, config, store);
         Ok(Self(Arc::new(Inner { services, listeners, failures })))
+    }
+
+    /// The same handlers, whose messages of the outbox these take. Without this no mail is sent.
+    #[must_use]
+    pub fn delivering_to(self, receivers: Receivers) -> Self {
+        let Inner { services, listeners, failures } = &*self.0;
+        let services = services.delivering_to(receivers);
+        let (listeners, failures) = (listeners.clone(), failures.clone());
+        Self(Arc::new(Inner { services, listeners, failures }))
     }
 
     /// Handle an event: the entry point of the Lambda function and of local-dev alike.

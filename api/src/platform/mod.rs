@@ -5,17 +5,22 @@ pub mod admin;
 pub mod config;
 pub mod health;
 pub mod keys;
+#[cfg(feature = "events")]
+pub mod outbox;
 pub mod sessions;
 
 use crate::http::Module;
 
 pub(crate) fn modules() -> Vec<Module> {
-    vec![
+    let modules = vec![
         health::module(),
         config::module(),
         accounts::module(),
         sessions::module(),
         admin::module(),
         keys::module(),
-    ]
+    ];
+    #[cfg(feature = "events")]
+    let modules = modules.into_iter().chain([outbox::module()]).collect();
+    modules
 }

@@ -1,30 +1,17 @@
 //! What an issuer publishes, over HTTPS: within time and size, from where it was said to be.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{sync::OnceLock, time::Duration};
 
 use http::{
     Request, Uri,
     header::{ACCEPT, CONTENT_TYPE},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
-use models::causes;
-use rustls::{
-    ClientConfig, RootCertStore,
-    crypto::aws_lc_rs,
-    pki_types::{CertificateDer, pem::PemObject},
-};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::settings::https_url;
+use crate::https::{Https, RootsError};
 
 /// No discovery document or key set is larger, in bytes.
 const LARGEST: usize = 64 * 1024;
@@ -38,8 +25,8 @@ const CONNECTING: Duration = Duration::from_secs(1);
 /// Why a key set could not be had; the text is for the log.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    #[error("the extra certificates to trust are not PEM")]
-    Roots,
+    #[error(transparent)]
+    Roots(#[from] RootsError),
     #[error("it did not answer in time")]
     TooSlow,
     #[error("it cannot be reached: {0}")]
@@ -62,12 +49,10 @@ pub(super) enum Failure {
     NoUsableKey,
 }
 
-type HttpsClient = Client<HttpsConnector<HttpConnector>, String>;
-
 /// The way to all issuers. Built when the first of them is asked.
 pub(super) struct Web {
     extra_roots: Option<Vec<u8>>,
-    client: OnceLock<HttpsClient>,
+    client: OnceLock<Https>,
 }
 
 /// The discovery document (OpenID Connect Discovery 1.0, section 3), as far as it is read.
@@ -112,11 +97,7 @@ impl Web {
         let mut request = Request::new(String::new());
         *request.uri_mut() = place;
         request.headers_mut().insert(ACCEPT, "application/json".parse().expect("a header's value"));
-        let response = self
-            .client()?
-            .request(request)
-            .await
-            .map_err(|error| Failure::Unreachable(causes(&error)))?;
+        let response = self.client()?.send(request).await.map_err(Failure::Unreachable)?;
         if response.status() != 200 {
             return Err(Failure::Status(response.status().as_u16()));
         }
@@ -131,36 +112,14 @@ impl Web {
         }
     }
 
-    fn client(&self) -> Result<&HttpsClient, Failure> {
-        if self.client.get().is_none() {
-            let built = client(self.extra_roots.as_deref())?;
-            return Ok(self.client.get_or_init(|| built));
+    fn client(&self) -> Result<&Https, Failure> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
         }
-        self.client.get().ok_or(Failure::Roots)
+        // Whoever configures an issuer may name one of a private network.
+        let built = Https::new(self.extra_roots.as_deref(), |_| true, CONNECTING)?;
+        Ok(self.client.get_or_init(|| built))
     }
-}
-
-fn client(extra_roots: Option<&[u8]>) -> Result<HttpsClient, Failure> {
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    for certificate in extra_roots.into_iter().flat_map(CertificateDer::pem_slice_iter) {
-        let added = certificate.ok().and_then(|certificate| roots.add(certificate).ok());
-        added.ok_or(Failure::Roots)?;
-    }
-    let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("the provider has the suites of these versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_connect_timeout(Some(CONNECTING));
-    let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
-        .https_only()
-        .enable_http1()
-        .wrap_connector(tcp);
-    // No connection is kept: by the next time, an hour later, the function was frozen over it.
-    Ok(Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector))
 }
 
 /// `application/json`, or something that is JSON too, such as `application/jwk-set+json`.

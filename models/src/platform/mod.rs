@@ -8,5 +8,7 @@ pub mod events;
 pub mod idempotency;
 pub mod keys;
 pub mod limit;
+pub mod mail;
 pub mod outbox;
 pub mod session;
+pub mod webhook;

@@ -6,8 +6,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     Ambient, Id, Timestamp,
@@ -28,7 +27,8 @@ pub struct Message {
     pub id: Id,
     /// Whose account it is about.
     pub owner: Id,
-    /// What kind of message it is, and so who delivers it: `mail`, `push`, `webhook`.
+    /// What kind of message it is, and so who delivers it: `mail` ([`Mail`](super::mail::Mail)) or
+    /// `webhook` ([`WebhookEvent`](super::webhook::WebhookEvent)).
     pub topic: String,
     /// What it says, as JSON.
     payload: String,
@@ -60,15 +60,17 @@ impl Message {
     /// A message about what this person owns.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] when the payload has more than 64 KB as JSON.
+    /// [`Error::TooLarge`] when the payload has more than 64 KB as JSON; [`Error::Unreadable`] when
+    /// it has no form as JSON.
     pub fn new(
         ambient: &Ambient,
         owner: Id,
         topic: impl Into<String>,
-        payload: &Value,
+        payload: &impl Serialize,
     ) -> Result<Self, Error> {
         let (id, created_at) = (ambient.new_id(), ambient.now());
-        let (topic, payload) = (topic.into(), payload.to_string());
+        let payload = serde_json::to_string(payload).map_err(|_| Self::unreadable())?;
+        let topic = topic.into();
         if payload.len() > LARGEST_PAYLOAD {
             return Err(Error::TooLarge);
         }
@@ -79,10 +81,13 @@ impl Message {
     /// What it says.
     ///
     /// # Errors
-    /// [`Error::Unreadable`] when it is not JSON.
-    pub fn payload(&self) -> Result<Value, Error> {
-        let unreadable = || Error::Unreadable { kind: Self::KIND, field: "payload".to_owned() };
-        serde_json::from_str(&self.payload).map_err(|_| unreadable())
+    /// [`Error::Unreadable`] when it is no `T` as JSON.
+    pub fn payload<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_str(&self.payload).map_err(|_| Self::unreadable())
+    }
+
+    fn unreadable() -> Error {
+        Error::Unreadable { kind: Self::KIND, field: "payload".to_owned() }
     }
 }
 
@@ -100,7 +105,11 @@ impl<E: Entity> Owned<E> {
     ///
     /// # Errors
     /// [`Error::TooLarge`] when the payload has more than 64 KB as JSON.
-    pub fn sending(&self, topic: impl Into<String>, payload: &Value) -> Result<Self, Error> {
+    pub fn sending(
+        &self,
+        topic: impl Into<String>,
+        payload: &impl Serialize,
+    ) -> Result<Self, Error> {
         let message = Message::new(self.ambient(), self.owner(), topic, payload)?;
         self.together_with(WriteSet::new().send(message))
     }

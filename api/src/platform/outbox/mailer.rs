@@ -1,0 +1,77 @@
+//! Who takes mails: Amazon SES in the cloud. A laptop puts them into a folder.
+
+use std::sync::OnceLock;
+
+use aws_sdk_sesv2::{
+    Client,
+    error::{ProvideErrorMetadata, SdkError},
+    operation::send_email::SendEmailError,
+    types::{Body, Content, Destination, EmailContent, Message},
+};
+use futures_util::future::BoxFuture;
+use models::{Id, aws::Access, causes, platform::mail::Mail};
+
+use super::Undelivered;
+
+/// Brings mails on their way.
+pub trait Mailer: Send + Sync {
+    /// Take a mail. The same id may come again, with the same mail: whoever can tell drops it then.
+    fn send<'a>(&'a self, id: Id, mail: &'a Mail) -> BoxFuture<'a, Result<(), Undelivered>>;
+}
+
+/// Amazon SES, by its API of version 2. It has no way to know a mail again: one that it has taken
+/// comes twice when the function dies before it can write that down.
+pub struct Ses {
+    from: String,
+    access: Access,
+    endpoint: Option<String>,
+    client: OnceLock<Client>,
+}
+
+impl Ses {
+    /// Asks nobody yet. `from` is an address whose identity is verified in the account and region of
+    /// `access`, or a name and such an address in angle brackets; `endpoint` an address to use in
+    /// place of the region's own.
+    pub fn new(from: impl Into<String>, access: Access, endpoint: Option<String>) -> Self {
+        Self { from: from.into(), access, endpoint, client: OnceLock::new() }
+    }
+
+    async fn take(&self, mail: &Mail) -> Result<(), Undelivered> {
+        let client = self
+            .client
+            .get_or_init(|| Client::new(&self.access.config(self.endpoint.as_deref())));
+        let body = Body::builder().text(content(mail.text()));
+        let body = body.set_html(mail.html().map(content)).build();
+        let message = Message::builder().subject(content(mail.subject())).body(body).build();
+        client
+            .send_email()
+            .from_email_address(&self.from)
+            .destination(Destination::builder().to_addresses(mail.to()).build())
+            .content(EmailContent::builder().simple(message).build())
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| Undelivered::new(told(&error)))
+    }
+}
+
+impl Mailer for Ses {
+    fn send<'a>(&'a self, _: Id, mail: &'a Mail) -> BoxFuture<'a, Result<(), Undelivered>> {
+        Box::pin(self.take(mail))
+    }
+}
+
+fn content(text: &str) -> Content {
+    Content::builder().data(text).charset("UTF-8").build().expect("the data is set")
+}
+
+/// What SES says in words often has the address in it, so its code has to do.
+fn told<R>(error: &SdkError<SendEmailError, R>) -> String
+where
+    SdkError<SendEmailError, R>: std::error::Error + 'static,
+{
+    match error.as_service_error() {
+        Some(refusal) => format!("SES refused it: {}", refusal.code().unwrap_or("no code")),
+        None => format!("SES was not reached: {}", causes(error)),
+    }
+}

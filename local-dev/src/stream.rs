@@ -1,0 +1,110 @@
+//! The stream of a table in the embedded store, from where it was read before: across restarts too,
+//! where the store is a file.
+
+use dynoxide::{
+    Database,
+    actions::{
+        describe_stream::DescribeStreamRequest,
+        get_records::{GetRecordsRequest, Record},
+        get_shard_iterator::GetShardIteratorRequest,
+        list_streams::ListStreamsRequest,
+    },
+    storage::Storage,
+};
+use models::aws::Access;
+use serde_json::{Value, json};
+
+/// Who keeps the place: the store itself, so that it and the records are never apart.
+pub(crate) const PLACE: &str = "
+    CREATE TABLE IF NOT EXISTS landline_events (of INTEGER PRIMARY KEY, place TEXT NOT NULL);";
+
+/// A place in a table's stream.
+pub(crate) struct Stream {
+    database: Database,
+    table: String,
+    arn: String,
+    shard: String,
+    /// The last record that nobody needs to see again.
+    place: Option<String>,
+    kept: Option<Storage>,
+}
+
+impl Stream {
+    /// From where it was left, or else from its beginning: what was committed and not delivered is
+    /// owed. `None` when the table has no stream.
+    pub(crate) fn of(
+        database: Database,
+        table: &str,
+        kept: Option<Storage>,
+    ) -> dynoxide::Result<Option<Self>> {
+        let request =
+            ListStreamsRequest { table_name: Some(table.to_owned()), ..Default::default() };
+        let Some(stream) = database.list_streams(request)?.streams.pop() else { return Ok(None) };
+        let arn = stream.stream_arn;
+        let request = DescribeStreamRequest { stream_arn: arn.clone(), ..Default::default() };
+        let shard = database.describe_stream(request)?.stream_description.shards.pop();
+        let Some(shard) = shard.map(|shard| shard.shard_id) else { return Ok(None) };
+        let place = match &kept {
+            Some(kept) => {
+                let query = "SELECT max(place) FROM landline_events";
+                let read = kept.conn().query_row(query, [], |row| row.get::<_, Option<String>>(0));
+                read.map_err(|error| dynoxide::DynoxideError::InternalServerError(error.to_string()))?
+            }
+            None => None,
+        };
+        Ok(Some(Self { database, table: table.to_owned(), arn, shard, place, kept }))
+    }
+
+    /// The next records, so many at most.
+    pub(crate) fn next(&self, most: usize) -> dynoxide::Result<Vec<Record>> {
+        let from = if self.place.is_some() { "AFTER_SEQUENCE_NUMBER" } else { "TRIM_HORIZON" };
+        let request = GetShardIteratorRequest {
+            stream_arn: self.arn.clone(),
+            shard_id: self.shard.clone(),
+            shard_iterator_type: from.to_owned(),
+            sequence_number: self.place.clone(),
+        };
+        let iterator = self.database.get_shard_iterator(request)?.shard_iterator;
+        let Some(shard_iterator) = iterator else { return Ok(Vec::new()) };
+        let request = GetRecordsRequest { shard_iterator, limit: Some(most) };
+        Ok(self.database.get_records(request)?.records)
+    }
+
+    /// Nobody needs to see this record again, nor those before it. When this cannot be written down
+    /// they come again after a restart, as with AWS when a function dies.
+    pub(crate) fn pass(&mut self, sequence_number: &str) {
+        if let Some(kept) = &self.kept {
+            let write = "INSERT INTO landline_events (of, place) VALUES (1, ?1)
+                 ON CONFLICT (of) DO UPDATE SET place = excluded.place";
+            if let Err(error) = kept.conn().execute(write, [sequence_number]) {
+                tracing::warn!(%error, "the place in the table's stream is not kept");
+            }
+        }
+        self.place = Some(sequence_number.to_owned());
+    }
+
+    /// As AWS names it, whose region is not the embedded store's.
+    pub(crate) fn arn(&self) -> String {
+        let (region, label) = (Access::embedded().region, self.arn.rsplit('/').next());
+        let (table, label) = (&self.table, label.unwrap_or_default());
+        format!("arn:aws:dynamodb:{region}:000000000000:table/{table}/stream/{label}")
+    }
+
+    /// The shard's id.
+    pub(crate) fn shard(&self) -> &str {
+        &self.shard
+    }
+
+    /// The event that Lambda's poller makes of these records
+    /// (<https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html>).
+    pub(crate) fn event(&self, records: &[Record]) -> Value {
+        let (arn, region) = (self.arn(), Access::embedded().region);
+        let records = records.iter().map(|record| {
+            let mut record = serde_json::to_value(record).unwrap_or_default();
+            record["awsRegion"] = json!(region);
+            record["eventSourceARN"] = json!(arn);
+            record
+        });
+        json!({ "Records": records.collect::<Vec<_>>() })
+    }
+}
