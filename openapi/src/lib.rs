@@ -5,6 +5,7 @@
 
 mod build;
 mod check;
+pub mod compare;
 mod general;
 
 pub use build::{Contradiction, build};
