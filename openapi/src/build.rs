@@ -10,7 +10,7 @@ use utoipa::openapi::{
     tag::TagBuilder,
 };
 
-use crate::general;
+use crate::{deprecation::mark_deprecated, general};
 
 /// Declarations that cannot stand in one document.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -126,6 +126,9 @@ impl Parts {
         };
         let gated = !module.is_for_every_version();
         general::complete(&mut operation, endpoint, guard, gated, description);
+        if let Some(deprecation) = &endpoint.deprecation {
+            mark_deprecated(&mut operation, deprecation);
+        }
         if !self.ids.insert(id.clone()) {
             return Err(Contradiction::OperationId(id));
         }

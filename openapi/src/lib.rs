@@ -6,7 +6,9 @@
 mod build;
 mod check;
 pub mod compare;
+mod deprecation;
 mod general;
+pub mod released;
 
 pub use build::{Contradiction, build};
 pub use check::{Stale, check};

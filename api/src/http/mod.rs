@@ -4,6 +4,7 @@
 mod answer;
 pub(crate) mod app_version;
 mod conditions;
+mod deprecation;
 mod describe;
 mod extract;
 mod idempotency;
@@ -17,6 +18,8 @@ pub use answer::{Answer, Created, NoContent, Public, Put};
 pub use app_version::device_parameters;
 pub use conditions::Required;
 pub(crate) use conditions::answer_not_modified;
+pub use deprecation::Deprecation;
+pub(crate) use deprecation::{DEPRECATION, SUNSET, deprecated, tell_of_deprecation};
 pub use describe::{Decode, Describe, Description, Signature};
 pub use extract::{Json, LARGEST_BODY, Path, PathParameters, Query};
 pub use idempotency::Lease;

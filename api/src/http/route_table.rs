@@ -1,10 +1,13 @@
+use std::sync::Arc;
+
 use axum::{
     handler::Handler,
     routing::{MethodFilter, MethodRouter, on},
 };
+use http::Method;
 use utoipa::openapi::{HttpMethod, path::Operation};
 
-use super::{Description, Signature};
+use super::{Deprecation, Description, Signature};
 use crate::Services;
 
 /// A part of the app: its endpoints, and who may call them.
@@ -45,6 +48,8 @@ pub struct Endpoint {
     pub operation: fn() -> Operation,
     /// What the handler's signature says.
     pub describe: fn(&mut Description),
+    /// Since when it is deprecated, if it is.
+    pub deprecation: Option<Arc<Deprecation>>,
     handler: MethodRouter<Services>,
 }
 
@@ -131,6 +136,7 @@ impl Endpoint {
             path,
             operation: P::operation,
             describe: H::describe,
+            deprecation: None,
             handler: on(filter(&method), handler),
             method,
         }
@@ -142,22 +148,30 @@ impl Endpoint {
         matches!(self.method, HttpMethod::Post | HttpMethod::Patch)
     }
 
+    pub(crate) fn http_method(&self) -> Method {
+        http_method(&self.method)
+    }
+
     pub(crate) fn into_handler(self) -> MethodRouter<Services> {
         self.handler
     }
 }
 
-fn filter(method: &HttpMethod) -> MethodFilter {
+fn http_method(method: &HttpMethod) -> Method {
     match method {
-        HttpMethod::Get => MethodFilter::GET,
-        HttpMethod::Post => MethodFilter::POST,
-        HttpMethod::Put => MethodFilter::PUT,
-        HttpMethod::Delete => MethodFilter::DELETE,
-        HttpMethod::Options => MethodFilter::OPTIONS,
-        HttpMethod::Head => MethodFilter::HEAD,
-        HttpMethod::Patch => MethodFilter::PATCH,
-        HttpMethod::Trace => MethodFilter::TRACE,
+        HttpMethod::Get => Method::GET,
+        HttpMethod::Post => Method::POST,
+        HttpMethod::Put => Method::PUT,
+        HttpMethod::Delete => Method::DELETE,
+        HttpMethod::Options => Method::OPTIONS,
+        HttpMethod::Head => Method::HEAD,
+        HttpMethod::Patch => Method::PATCH,
+        HttpMethod::Trace => Method::TRACE,
     }
+}
+
+fn filter(method: &HttpMethod) -> MethodFilter {
+    http_method(method).try_into().expect("axum knows each of these methods")
 }
 
 /// The [`Endpoint`]s of these handlers, each of which carries `#[utoipa::path]`:
