@@ -281,7 +281,10 @@ const BREAKING: &[(&str, Change)] = &[
         it.change(|_| true, |said| said["operationId"] = json!("something_else"))
     }),
     ("a guard is new", |it| {
-        it.change(|said| !is_guarded(said), |said| said["security"] = json!([{ "accessToken": [] }]))
+        it.change(
+            |said| !is_guarded(said),
+            |said| said["security"] = json!([{ "accessToken": [] }]),
+        )
     }),
     ("a scope is new", |it| {
         it.change(is_guarded, |said| said["security"] = json!([{ "accessToken": ["another"] }]))
@@ -384,7 +387,8 @@ const BREAKING: &[(&str, Change)] = &[
         })
     }),
     ("a request's text has a format", |it| {
-        let plain = |_: &Value, _: &str, it: &Value| it["type"] == "string" && it["format"].is_null();
+        let plain =
+            |_: &Value, _: &str, it: &Value| it["type"] == "string" && it["format"].is_null();
         it.change_field(BODY, plain, |schema, field| {
             schema["properties"][field]["format"] = json!("uri");
         })
@@ -403,21 +407,30 @@ const BREAKING: &[(&str, Change)] = &[
         })
     }),
     ("a success has another status", |it| {
-        it.change_answer(|status, _| status.starts_with('2'), |answers, status| {
-            let answer = answers.remove(status).unwrap_or_default();
-            answers.insert("299".to_owned(), answer);
-        })
+        it.change_answer(
+            |status, _| status.starts_with('2'),
+            |answers, status| {
+                let answer = answers.remove(status).unwrap_or_default();
+                answers.insert("299".to_owned(), answer);
+            },
+        )
     }),
     ("a success is new", |it| {
-        it.change_answer(|status, _| status.starts_with('2'), |answers, status| {
-            let answer = answers[status].clone();
-            answers.insert("299".to_owned(), answer);
-        })
+        it.change_answer(
+            |status, _| status.starts_with('2'),
+            |answers, status| {
+                let answer = answers[status].clone();
+                answers.insert("299".to_owned(), answer);
+            },
+        )
     }),
     ("an error's status is gone", |it| {
-        it.change_answer(|status, _| status.starts_with('4'), |answers, status| {
-            answers.remove(status);
-        })
+        it.change_answer(
+            |status, _| status.starts_with('4'),
+            |answers, status| {
+                answers.remove(status);
+            },
+        )
     }),
     ("an error's code is gone", |it| {
         let coded = |_: &str, answer: &Value| answer["x-problem-codes"][0].is_string();
@@ -575,23 +588,32 @@ const HARMLESS: &[(&str, Change)] = &[
         }))
     }),
     ("an answer's header is new", |it| {
-        harmless(it.change_answer(|_, _| true, |answers, status| {
-            answers[status]["headers"]["X-New"] = json!({ "schema": { "type": "string" } });
-        }))
+        harmless(it.change_answer(
+            |_, _| true,
+            |answers, status| {
+                answers[status]["headers"]["X-New"] = json!({ "schema": { "type": "string" } });
+            },
+        ))
     }),
     ("an error is new", |it| {
-        harmless(it.change_answer(|status, _| status.starts_with('4'), |answers, status| {
-            let answer = answers[status].clone();
-            answers.insert("451".to_owned(), answer);
-        }))
+        harmless(it.change_answer(
+            |status, _| status.starts_with('4'),
+            |answers, status| {
+                let answer = answers[status].clone();
+                answers.insert("451".to_owned(), answer);
+            },
+        ))
     }),
     ("an error's code is new", |it| {
-        harmless(it.change_answer(|status, _| status.starts_with('4'), |answers, status| {
-            let codes = &mut answers[status]["x-problem-codes"];
-            let mut known = codes.as_array().cloned().unwrap_or_default();
-            known.push(json!("something_new"));
-            *codes = json!(known);
-        }))
+        harmless(it.change_answer(
+            |status, _| status.starts_with('4'),
+            |answers, status| {
+                let codes = &mut answers[status]["x-problem-codes"];
+                let mut known = codes.as_array().cloned().unwrap_or_default();
+                known.push(json!("something_new"));
+                *codes = json!(known);
+            },
+        ))
     }),
     ("an operation is deprecated", |it| {
         harmless(it.change(|_| true, |said| said["deprecated"] = json!(true)))
@@ -622,11 +644,14 @@ const HARMLESS: &[(&str, Change)] = &[
         Some(BTreeSet::new())
     }),
     ("parameters are in another order", |it| {
-        harmless(it.change(|said| said["parameters"][1].is_object(), |said| {
-            if let Some(parameters) = said["parameters"].as_array_mut() {
-                parameters.reverse();
-            }
-        }))
+        harmless(it.change(
+            |said| said["parameters"][1].is_object(),
+            |said| {
+                if let Some(parameters) = said["parameters"].as_array_mut() {
+                    parameters.reverse();
+                }
+            },
+        ))
     }),
     ("a guard is gone", |it| {
         harmless(it.change(is_guarded, |said| said["security"] = json!([{}])))

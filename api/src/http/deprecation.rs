@@ -89,8 +89,11 @@ impl Deprecation {
     /// The headers that every answer carries, each with what it says.
     pub fn headers(&self) -> Vec<(HeaderName, HeaderValue, &'static str)> {
         let since = self.since.midnight().assume_utc().unix_timestamp();
-        let mut headers =
-            vec![(DEPRECATION, value(format!("@{since}")), "Since when it is deprecated (RFC 9745).")];
+        let mut headers = vec![(
+            DEPRECATION,
+            value(format!("@{since}")),
+            "Since when it is deprecated (RFC 9745).",
+        )];
         if let Some(sunset) = self.sunset {
             let day = format_description!("[weekday repr:short], [day] [month repr:short] [year]");
             let day = sunset.format(day).expect("a day has all of these");

@@ -131,7 +131,8 @@ fn differences(was: &Limits<'_>, is: &Limits<'_>) -> Vec<Difference> {
     all_of(difference(was.maximum, is.maximum, Bound::upper, |it| it.said("most")));
     for (at, counted) in COUNTED.iter().enumerate() {
         // At least none is no limit.
-        let some = |limits: &Limits<'_>| limits.least[at].filter(|it| it.as_u64() != Some(0)).cloned();
+        let some =
+            |limits: &Limits<'_>| limits.least[at].filter(|it| it.as_u64() != Some(0)).cloned();
         let least = |it: &Number| format!("at least {it} {counted}");
         let more_is_less = |after: &Number, before: &Number| order(before, after);
         all_of(difference(some(was).as_ref(), some(is).as_ref(), more_is_less, least));

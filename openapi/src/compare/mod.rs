@@ -29,7 +29,8 @@ pub fn compare(old: &Document, new: &Document, today: Date) -> Comparison {
         everywhere.breaking(Subject::Operation, format!("The API is no longer at `{server}`"));
     }
     if old.root["webhooks"] != new.root["webhooks"] {
-        everywhere.breaking(Subject::Operation, "The webhooks have changed, which is not looked into");
+        everywhere
+            .breaking(Subject::Operation, "The webhooks have changed, which is not looked into");
     }
     comparison.add("Every operation", everywhere);
     for (key, was) in &old.operations {

@@ -140,7 +140,9 @@ impl fmt::Display for Subject {
             Self::Answer(statuses, path) => {
                 write!(f, "{}the body of {} ", part(path), answers(statuses))
             }
-            Self::Header(statuses, name) => write!(f, "the header `{name}` of {} ", answers(statuses)),
+            Self::Header(statuses, name) => {
+                write!(f, "the header `{name}` of {} ", answers(statuses))
+            }
         }
     }
 }

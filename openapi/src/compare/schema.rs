@@ -186,7 +186,8 @@ impl<'d> Schemas<'d, '_> {
 
     /// What an app leaves out means the same as before.
     fn compare_defaults(&mut self, was: &Shape<'d>, is: &Shape<'d>, path: &Path) {
-        let says = |value: Option<&Value>| value.map_or("nothing".to_owned(), |it| format!("`{it}`"));
+        let says =
+            |value: Option<&Value>| value.map_or("nothing".to_owned(), |it| format!("`{it}`"));
         if was.default != is.default {
             let said = format!("is {} when absent, {} before", says(is.default), says(was.default));
             if self.side == Direction::Request && was.default.is_some() {
@@ -239,7 +240,9 @@ impl<'d> Schemas<'d, '_> {
             (More::Any, More::Of(_)) => {
                 self.room(path, false, "has other properties of one kind only");
             }
-            (More::Of(_), More::Any) => self.room(path, true, "may have other properties of any kind"),
+            (More::Of(_), More::Any) => {
+                self.room(path, true, "may have other properties of any kind")
+            }
         }
     }
 

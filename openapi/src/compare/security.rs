@@ -53,8 +53,9 @@ fn lacking(way: &Way<'_>, new_way: &Way<'_>) -> Vec<String> {
     for (scheme, scopes) in new_way {
         match way.get(scheme) {
             None => lacking.push(format!("`{scheme}`")),
-            Some(known) => lacking
-                .extend(scopes.difference(known).map(|scope| format!("the scope `{scope}`"))),
+            Some(known) => {
+                lacking.extend(scopes.difference(known).map(|scope| format!("the scope `{scope}`")))
+            }
         }
     }
     lacking
