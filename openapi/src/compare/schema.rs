@@ -107,7 +107,8 @@ impl<'d> Schemas<'d, '_> {
         let (null_before, null_after) = (before.remove("null"), after.remove("null"));
         let beyond = |types: &BTreeSet<&'d str>, others: &BTreeSet<&'d str>| {
             let has = |kind: &&&str| {
-                !others.contains(**kind) && !(**kind == "integer" && others.contains("number"))
+                let whole = **kind == "integer" && others.contains("number");
+                !whole && !others.contains(**kind)
             };
             types.iter().filter(has).count() > 0
         };
