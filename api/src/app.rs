@@ -16,14 +16,14 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
     header::{
         ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_MATCH,
-        IF_NONE_MATCH, LOCATION, REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY,
+        IF_NONE_MATCH, LINK, LOCATION, REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY,
         WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
     },
 };
 use models::{Ambient, platform::config::Config, store::Store};
 use tower::util::option_layer;
 use tower_http::cors::CorsLayer;
-use tracing::{Instrument, error, info, info_span};
+use tracing::{Instrument, error, field::Empty, info, info_span};
 
 #[cfg(feature = "events")]
 use crate::platform::outbox::Receivers;
@@ -31,9 +31,10 @@ use crate::{
     Settings, Web,
     edge::Deadline,
     http::{
-        Code, Guard, IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, Module, Problem, answer_not_modified,
+        Code, DEPRECATION, Guard, IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, Module, Problem, SUNSET,
+        answer_not_modified,
         app_version::{APP_PLATFORM, APP_VERSION, Gate, check_version},
-        do_once, rebuild,
+        deprecated, do_once, rebuild, tell_of_deprecation,
     },
 };
 
@@ -107,6 +108,7 @@ impl App {
     ) -> Self {
         let services = Services::new(auth, config, store);
         let gate = gate(&modules, services.config.clone());
+        let deprecated = deprecated(&modules).map(|it| from_fn_with_state(it, tell_of_deprecation));
         let mut router = Router::new();
         for (guard, endpoint) in modules.into_iter().flat_map(Module::into_endpoints) {
             let path = endpoint.path.clone();
@@ -135,6 +137,7 @@ impl App {
             .layer(from_fn(catch_panic))
             .layer(from_fn_with_state(services.store.clone(), keep_deadline))
             .layer(option_layer(cors(web.cors_origins)))
+            .layer(option_layer(deprecated))
             .layer(from_fn_with_state(services.store.ambient().clone(), finish))
             .with_state(services);
         Self { router, base_path: web.base_path.into() }
@@ -178,10 +181,13 @@ fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
         .expose_headers([
             ALLOW,
             ETAG,
+            LINK,
             LOCATION,
             RETRY_AFTER,
             WWW_AUTHENTICATE,
             IDEMPOTENCY_REPLAYED,
+            DEPRECATION,
+            SUNSET,
             REQUEST_ID,
         ])
         .max_age(Duration::from_secs(7200));
@@ -267,7 +273,15 @@ async fn finish(State(ambient): State<Ambient>, request: Request, next: Next) ->
     // The route, not the path: ids and whatever else people put into URLs stay out of the log.
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let route = route.as_deref().unwrap_or("-");
-    let span = info_span!("request", id, %method, route);
+    let span = info_span!(
+        "request",
+        id,
+        %method,
+        route,
+        deprecated = Empty,
+        app_platform = Empty,
+        app_version = Empty
+    );
     let response = next.run(request).instrument(span.clone()).await;
     let _entered = span.enter();
     let mut response = write_out(response, &id);

@@ -63,6 +63,7 @@ mod function;
 pub mod issuer;
 mod laptop;
 mod log;
+pub mod mutation;
 mod operation;
 mod operator;
 mod programs;

@@ -27,7 +27,7 @@ pub(crate) const APP_VERSION: HeaderName = HeaderName::from_static("x-app-versio
 
 /// What asks. A header that is there and makes no sense is refused: read as absent, it would
 /// let an app pass that meant to say what it is.
-fn device(headers: &HeaderMap) -> Result<Device, Problem> {
+pub(crate) fn device(headers: &HeaderMap) -> Result<Device, Problem> {
     let platform = single(headers, &APP_PLATFORM, Platform::of_name).map_err(|()| {
         let names = Platform::ALL.map(Platform::name).join(", ");
         malformed(format!("`X-App-Platform` must be one of {names}."))

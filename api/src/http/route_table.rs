@@ -1,16 +1,21 @@
+use std::sync::Arc;
+
 use axum::{
     handler::Handler,
     routing::{MethodFilter, MethodRouter, on},
 };
+use http::Method;
 use utoipa::openapi::{HttpMethod, path::Operation};
 
-use super::{Description, Signature};
+use super::{Code, Deprecation, Description, Signature};
 use crate::{Services, events::Listener};
 
 /// A part of the app: its endpoints, who may call them, and its event handlers
 /// ([`events`](crate::events)).
 pub struct Module {
     name: &'static str,
+    about: &'static str,
+    codes: Vec<Code>,
     for_every_version: bool,
     endpoints: Vec<(Guard, Endpoint)>,
     pub(crate) listeners: Vec<Listener>,
@@ -47,18 +52,50 @@ pub struct Endpoint {
     pub operation: fn() -> Operation,
     /// What the handler's signature says.
     pub describe: fn(&mut Description),
+    /// Since when it is deprecated, if it is.
+    pub deprecation: Option<Arc<Deprecation>>,
     handler: MethodRouter<Services>,
 }
 
 impl Module {
     /// A module without endpoints; the name is its tag in the spec.
     pub fn new(name: &'static str) -> Self {
-        Self { name, for_every_version: false, endpoints: Vec::new(), listeners: Vec::new() }
+        Self {
+            name,
+            about: "",
+            codes: Vec::new(),
+            for_every_version: false,
+            endpoints: Vec::new(),
+            listeners: Vec::new(),
+        }
+    }
+
+    /// Say in a sentence what the module is about, for those who write apps: its tag's description.
+    #[must_use]
+    pub fn about(self, about: &'static str) -> Self {
+        Self { about, ..self }
+    }
+
+    /// Kinds of problems of the module's own, which its handlers' attributes may name.
+    #[must_use]
+    pub fn problems(mut self, codes: impl IntoIterator<Item = Code>) -> Self {
+        self.codes.extend(codes);
+        self
     }
 
     /// The module's name.
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// What the module is about; empty where nobody has said it.
+    pub fn description(&self) -> &'static str {
+        self.about
+    }
+
+    /// The kinds of problems of the module's own.
+    pub fn codes(&self) -> &[Code] {
+        &self.codes
     }
 
     /// Apps that are too old reach the module too: for what tells them so.
@@ -133,6 +170,7 @@ impl Endpoint {
             path,
             operation: P::operation,
             describe: H::describe,
+            deprecation: None,
             handler: on(filter(&method), handler),
             method,
         }
@@ -144,22 +182,30 @@ impl Endpoint {
         matches!(self.method, HttpMethod::Post | HttpMethod::Patch)
     }
 
+    pub(crate) fn http_method(&self) -> Method {
+        http_method(&self.method)
+    }
+
     pub(crate) fn into_handler(self) -> MethodRouter<Services> {
         self.handler
     }
 }
 
-fn filter(method: &HttpMethod) -> MethodFilter {
+fn http_method(method: &HttpMethod) -> Method {
     match method {
-        HttpMethod::Get => MethodFilter::GET,
-        HttpMethod::Post => MethodFilter::POST,
-        HttpMethod::Put => MethodFilter::PUT,
-        HttpMethod::Delete => MethodFilter::DELETE,
-        HttpMethod::Options => MethodFilter::OPTIONS,
-        HttpMethod::Head => MethodFilter::HEAD,
-        HttpMethod::Patch => MethodFilter::PATCH,
-        HttpMethod::Trace => MethodFilter::TRACE,
+        HttpMethod::Get => Method::GET,
+        HttpMethod::Post => Method::POST,
+        HttpMethod::Put => Method::PUT,
+        HttpMethod::Delete => Method::DELETE,
+        HttpMethod::Options => Method::OPTIONS,
+        HttpMethod::Head => Method::HEAD,
+        HttpMethod::Patch => Method::PATCH,
+        HttpMethod::Trace => Method::TRACE,
     }
+}
+
+fn filter(method: &HttpMethod) -> MethodFilter {
+    http_method(method).try_into().expect("axum knows each of these methods")
 }
 
 /// The [`Endpoint`]s of these handlers, each of which carries `#[utoipa::path]`:
