@@ -47,6 +47,7 @@
 //! it by themselves ([`Operation`]).
 
 mod answer;
+pub mod chance;
 mod client;
 mod door;
 mod emulator;

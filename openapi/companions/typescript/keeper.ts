@@ -33,7 +33,7 @@ export interface Options {
   /** Runs what no other process with this store runs meanwhile: `navigator.locks` in a browser. */
   exclusively?: <T>(work: () => Promise<T>) => Promise<T>;
   fetch?: (request: Request) => Promise<Response>;
-  ambient?: Ambient;
+  ambient?: Partial<Ambient>;
 }
 
 /** A call is sent so often, and anew for so many milliseconds, at most. */
@@ -56,9 +56,18 @@ const system: Ambient = {
   uuid: () => crypto.randomUUID(),
 };
 
-function patiently(request: Request): Promise<Response> {
-  const signal = AbortSignal.any([request.signal, AbortSignal.timeout(PATIENCE)]);
-  return globalThis.fetch(request, { signal });
+async function patiently(request: Request): Promise<Response> {
+  const patience = new AbortController();
+  const stop = () => patience.abort(request.signal.reason);
+  const timer = setTimeout(stop, PATIENCE);
+  request.signal.addEventListener("abort", stop);
+  try {
+    if (request.signal.aborted) stop();
+    return await globalThis.fetch(request, { signal: patience.signal });
+  } finally {
+    clearTimeout(timer);
+    request.signal.removeEventListener("abort", stop);
+  }
 }
 
 /** Its `fetch` is the client's: `createClient<paths>({ baseUrl, fetch: keeper.fetch })`. */
@@ -69,7 +78,7 @@ export class SessionKeeper {
 
   constructor(options: Options) {
     this.#options = options;
-    this.#ambient = options.ambient ?? system;
+    this.#ambient = { ...system, ...options.ambient };
   }
 
   /** Keep the tokens that registering or signing in has given. */

@@ -24,6 +24,7 @@ import landline.client.apis.AccountsApi
 import landline.client.apis.NotesApi
 import landline.client.apis.SessionsApi
 import landline.client.infrastructure.Success
+import landline.client.models.Colour
 import landline.client.models.CreateAccount
 import landline.client.models.CreateNote
 import landline.client.models.CreateSession
@@ -128,17 +129,18 @@ class StoryTest {
         val signedIn = orProblem { sessions.createSession(CreateSession(email = email, password = PASSWORD)) }
         keeper.keep(signedIn.tokens)
         // end
-        val items = sessions.listSessions().items
+        // As an app has it, with nothing between the keeper and the network.
+        val items = SessionsApi(baseUrl, SessionKeeper(baseUrl, store).client).listSessions().items
         assertEquals(listOf(true, "android", 2), listOf(items[0].current, items[0].platform, items.size))
     }
 
     private fun create(): Note {
         // guide: create
-        val packing = CreateNote(title = "Packing list", tags = listOf("travel"), pinned = false)
+        val packing = CreateNote(title = "Packing list", tags = listOf("travel"), colour = Colour.PINK)
         val note = orProblem { notes.createNote(packing) }
         // end
-        assertEquals(listOf("Packing list", listOf("travel"), false), listOf(note.title, note.tags, note.pinned))
-        assertEquals(listOf("yellow", 1L), listOf(note.colour, note.version))
+        assertEquals(listOf("Packing list", listOf("travel"), "pink"), listOf(note.title, note.tags, note.colour))
+        assertEquals(listOf(false, 1L), listOf(note.pinned, note.version))
         // A phone that has no network yet makes the id itself.
         val id = UUID.randomUUID()
         assertEquals(201, notes.putNoteWithHttpInfo(id, packing, null, "*", null, null).statusCode)

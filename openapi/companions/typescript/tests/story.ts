@@ -112,7 +112,9 @@ async function signIn() {
   const signedIn = dataOf(await client.POST("/v1/sessions", { body: { email, password } }));
   await keeper.keep(signedIn.tokens);
   // end
-  const { items } = dataOf(await client.GET("/v1/sessions"));
+  // As an app has it, with nothing between the keeper and the network.
+  const plain = createClient<paths>({ baseUrl, fetch: new SessionKeeper({ baseUrl, store }).fetch });
+  const { items } = dataOf(await plain.GET("/v1/sessions"));
   assert.deepEqual([items[0]?.current, items[0]?.platform, items.length], [true, "ios", 2]);
 }
 
