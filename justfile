@@ -35,6 +35,14 @@ spec:
 spec-write:
     .ci/spec --write
 
+# A client of the spec: just sdk typescript, kotlin, swift or dart; all four without a name
+sdk *languages:
+    .ci/sdk {{ languages }}
+
+# Whether the clients lack nothing and do what they should, against local-dev
+try-sdks:
+    .ci/run try-sdks
+
 # Whether docs/costs.md says what each operation takes of the table
 costs:
     .ci/costs

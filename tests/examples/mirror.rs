@@ -59,7 +59,9 @@ impl Mirror {
             return Err(format!("{schema}: {given} came back as {came}"));
         }
         match self.decoders.get(schema) {
-            Some(decode) => decode(body).map_err(|problem| format!("{schema}: {problem:?}: {came}")),
+            Some(decode) => {
+                decode(body).map_err(|problem| format!("{schema}: {problem:?}: {came}"))
+            }
             None => Ok(()),
         }
     }
@@ -93,9 +95,9 @@ fn same(one: &Value, other: &Value) -> bool {
         }
         (Value::Object(one), Value::Object(other)) => {
             one.len() == other.len()
-                && one.iter().all(|(name, value)| {
-                    other.get(name).is_some_and(|other| same(value, other))
-                })
+                && one
+                    .iter()
+                    .all(|(name, value)| other.get(name).is_some_and(|other| same(value, other)))
         }
         _ => one == other,
     }

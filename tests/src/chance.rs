@@ -27,10 +27,11 @@ pub fn value(schema: &Value, rng: &mut Rng) -> Value {
         }
         Some("string") => text(&schema, rng).into(),
         Some("integer") => {
-            let most = schema["maximum"].as_i64().unwrap_or_else(|| match schema["format"].as_str() {
-                Some("int32") => i32::MAX.into(),
-                _ => LARGEST,
-            });
+            let most =
+                schema["maximum"].as_i64().unwrap_or_else(|| match schema["format"].as_str() {
+                    Some("int32") => i32::MAX.into(),
+                    _ => LARGEST,
+                });
             rng.i64(schema["minimum"].as_i64().unwrap_or(-most)..=most).into()
         }
         // A fraction of so many digits is the same for every reader.
@@ -67,7 +68,9 @@ fn text(schema: &Value, rng: &mut Rng) -> String {
             let (month, day) = (rng.u8(1..=12), rng.u8(1..=28));
             let (hour, minute, second) = (rng.u8(..24), rng.u8(..60), rng.u8(..60));
             let (year, millisecond) = (rng.u16(1970..=2100), rng.u16(..1000));
-            format!("{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")
+            format!(
+                "{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z"
+            )
         }
         Some("email") => format!("{}@{}.example", word(rng), word(rng)),
         _ => characters(schema, rng),
