@@ -40,6 +40,7 @@ class World implements TokenStore {
   readonly told = { ended: 0, upgrade: 0, pauses: [] as number[] };
   readonly keeper: SessionKeeper;
   #keys = 0;
+  #locked = false;
   #waiting = 0;
   readonly #expected: Exchange[];
 
@@ -50,6 +51,11 @@ class World implements TokenStore {
       store: this,
       onSessionEnded: (problem) => this.told.ended++ || assert.equal(problem.status, 401),
       onUpgradeRequired: (problem) => this.told.upgrade++ || assert.ok(problem.storeUrl),
+      exclusively: async (work) => {
+        assert.equal(this.#locked, false);
+        this.#locked = true;
+        return work().finally(() => (this.#locked = false));
+      },
       fetch: (request) => this.#answer(request),
       ambient: {
         now: () => this.now,
@@ -100,6 +106,7 @@ class World implements TokenStore {
     };
     const { takes, token, key, refreshToken } = expected ?? {};
     assert.deepEqual(came, { takes, token, key, refreshToken });
+    if (refreshes) assert.ok(this.#locked, "it refreshes with the lock");
     if (!refreshes) assert.equal(text, request.method === "GET" || request.method === "DELETE" ? "" : "{}");
     if (expected?.together) await this.#everybody(expected.times ?? 1);
     if (expected?.meanwhile?.forgets) this.kept = undefined;
