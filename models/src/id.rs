@@ -75,6 +75,7 @@ impl PartialSchema for Id {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(Type::String)
+            .description(Some("A UUID in lower case with hyphens; those that the server makes sort by time (RFC 9562)."))
             .format(Some(SchemaFormat::Custom("uuid".to_owned())))
             .examples([serde_json::json!("019ab3c5-7a10-7c3e-9d4f-2b8e6a1f0c5d")])
             .into()

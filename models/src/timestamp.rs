@@ -94,6 +94,7 @@ impl PartialSchema for Timestamp {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(Type::String)
+            .description(Some("An instant in UTC with milliseconds (RFC 3339)."))
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
             .examples([serde_json::json!("2026-11-22T16:30:00.000Z")])
             .into()

@@ -36,10 +36,13 @@ const LIMITS: [&str; 5] = ["min", "max", "equal", "exclusiveMin", "exclusiveMax"
 #[derive(Clone, Debug, PartialEq)]
 pub struct Violation {
     /// Where the value is: a JSON pointer (RFC 6901), such as `/tags/3`.
+    #[schema(examples("/tags/3"))]
     pub pointer: String,
     /// The rule, for programs, such as `length`.
+    #[schema(examples("length"))]
     pub code: String,
     /// The rule, for people.
+    #[schema(examples("must have 1 to 30 characters"))]
     pub message: String,
     /// The numbers in the rule: `min`, `max`, `equal`, `exclusiveMin`, `exclusiveMax`.
     #[schema(value_type = std::collections::BTreeMap<String, f64>)]

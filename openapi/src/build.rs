@@ -1,16 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::http::{Description, Endpoint, Guard, Module, device_parameters};
-use utoipa::openapi::{
-    ComponentsBuilder, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, Paths, RefOr,
-    Schema, SecurityRequirement, Server,
-    info::LicenseBuilder,
-    path::{Operation, ParameterIn},
-    security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
-    tag::TagBuilder,
-};
+use api::http::{Decode, Description, Endpoint, Guard, Module, device_parameters};
+use serde_json::{Map, Value, json};
+use utoipa::openapi::{HttpMethod, RefOr, Schema, path::ParameterIn};
 
-use crate::general;
+use crate::{answers, example, general};
 
 /// Declarations that cannot stand in one document.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,15 +30,31 @@ pub enum Contradiction {
     /// The path has other parameters than the handler.
     #[error("{0} does not take the parameters of its path")]
     PathParameters(String),
+    /// An attribute tells of an answer without a code, or of one that the signature gives.
+    #[error(
+        "{0} says of its answer {1} which problem it is; begin with the code: \
+         \"`not_found`: there is no such thing.\""
+    )]
+    Answer(String, String),
+    /// A code that nobody has declared: a typing error, or one of the module's own.
+    #[error("{0} names the problem `{1}`, which is none; declare it with Module::problems")]
+    Code(String, String),
+    /// A code is told with its own status and no other.
+    #[error("{0} tells of the problem `{1}` with the status {2}, which is not its own")]
+    Status(String, String, String),
+    /// The handler would not take what the document shows as an example.
+    #[error("{0} does not take its own example: {1}; give its fields #[schema(examples(..))]")]
+    Example(String, String),
 }
 
-const SCHEME: &str = "accessToken";
+/// The security scheme of access tokens.
+pub(crate) const SCHEME: &str = "accessToken";
 
-/// The document of these modules.
+/// The document of these modules, as OpenAPI 3.1.
 ///
 /// # Errors
 /// When declarations contradict each other: utoipa alone would keep one of the two silently.
-pub fn build(modules: &[Module]) -> Result<OpenApi, Contradiction> {
+pub fn build(modules: &[Module]) -> Result<Value, Contradiction> {
     let mut parts = Parts::default();
     for module in modules {
         for (guard, endpoint) in module.endpoints() {
@@ -52,40 +62,52 @@ pub fn build(modules: &[Module]) -> Result<OpenApi, Contradiction> {
         }
     }
     parts.keep_schema(general::problem_schemas())?;
-    let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT");
-    let mut components = ComponentsBuilder::new()
-        .schemas_from_iter(parts.schemas)
-        .security_scheme(SCHEME, SecurityScheme::Http(scheme.build()));
-    for (name, parameter) in device_parameters() {
-        components = components.parameter(name, parameter);
-    }
-    let tags = modules.iter().map(|module| TagBuilder::new().name(module.name()).build());
-    Ok(OpenApiBuilder::new()
-        .info(info())
-        .servers(Some([Server::new("/")]))
-        .paths(parts.paths)
-        .components(Some(components.build()))
-        .tags(Some(tags.collect::<Vec<_>>()))
-        .build())
+    let parameters: BTreeMap<_, _> = device_parameters().into_iter().collect();
+    let tags = modules
+        .iter()
+        .map(|module| json!({ "name": module.name(), "description": module.description() }));
+    let mut document = json!({
+        "openapi": "3.1.0",
+        "info": info(),
+        "servers": [{ "url": "/" }],
+        "tags": tags.collect::<Vec<_>>(),
+        "paths": parts.paths,
+        "components": {
+            "headers": answers::headers(),
+            "parameters": parameters,
+            "schemas": parts.schemas,
+            "securitySchemes": {
+                SCHEME: {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "The `accessToken` of whoever is signed in.",
+                },
+            },
+        },
+    });
+    example::fill(&mut document);
+    parts.try_examples(&document)?;
+    Ok(document)
 }
 
-fn info() -> utoipa::openapi::Info {
-    let mut license = LicenseBuilder::new().name("MIT OR Apache-2.0").build();
-    license.identifier = Some("MIT OR Apache-2.0".to_owned());
-    InfoBuilder::new()
-        .title("Landline")
-        .version(env!("CARGO_PKG_VERSION"))
-        .description(Some(general::ABOUT))
-        .license(Some(license))
-        .build()
+fn info() -> Value {
+    json!({
+        "title": "Landline",
+        "version": env!("CARGO_PKG_VERSION"),
+        "description": general::ABOUT,
+        "contact": { "name": "Landline" },
+        "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
+    })
 }
 
 #[derive(Default)]
 struct Parts {
     ids: BTreeSet<String>,
     kinds: BTreeMap<&'static str, &'static str>,
-    paths: Paths,
+    paths: BTreeMap<String, Map<String, Value>>,
     schemas: BTreeMap<String, RefOr<Schema>>,
+    decoders: Vec<(String, String, Decode<[u8]>)>,
 }
 
 impl Parts {
@@ -115,25 +137,39 @@ impl Parts {
         self.keep_schema(std::mem::take(&mut description.schemas))?;
         name_parameters(&endpoint.path, &mut description)
             .ok_or_else(|| Contradiction::PathParameters(id.clone()))?;
+        let method = method_name(&endpoint.method);
+        if let Some(decode) = description.decode_body {
+            let pointer = format!("/paths/{}/{method}", endpoint.path.replace('/', "~1"));
+            self.decoders.push((id.clone(), pointer, decode));
+        }
         operation.tags = Some(vec![module.name().to_owned()]);
-        // What a token must be good for may stand in the list (OpenAPI 3.1, Security Requirement).
-        let scope = if let Guard::Scoped(scope) = guard { Some(scope) } else { None };
-        let token = SecurityRequirement::new::<_, _, &str>(SCHEME, scope);
-        operation.security = match guard {
-            Guard::Public => None,
-            Guard::Anyone => Some(vec![SecurityRequirement::default(), token]),
-            Guard::SignedIn | Guard::Scoped(_) => Some(vec![token]),
-        };
-        let gated = !module.is_for_every_version();
-        general::complete(&mut operation, endpoint, guard, gated, description);
+        let mut operation = general::complete(operation, endpoint, guard, module, description)?;
+        operation["security"] = security(guard);
         if !self.ids.insert(id.clone()) {
             return Err(Contradiction::OperationId(id));
         }
-        let item = self.paths.paths.entry(endpoint.path.clone()).or_default();
-        match operation_of(item, &endpoint.method).replace(operation) {
+        let item = self.paths.entry(endpoint.path.clone()).or_default();
+        match item.insert(method.to_owned(), operation) {
             None => Ok(()),
             Some(_) => Err(Contradiction::Route(id)),
         }
+    }
+
+    /// Each handler takes what the document shows as an example of its body.
+    fn try_examples(&self, document: &Value) -> Result<(), Contradiction> {
+        for (id, pointer, decode) in &self.decoders {
+            let operation = document.pointer(pointer).unwrap_or(&Value::Null);
+            let content = &operation["requestBody"]["content"]["application/json"];
+            let body = content["examples"]["example"]["value"].to_string();
+            decode(body.as_bytes()).map_err(|problem| {
+                let broken = serde_json::to_value(problem.told("")).unwrap_or_default();
+                let why = broken["errors"][0]["message"].as_str().or(broken["title"].as_str());
+                let place = broken["errors"][0]["pointer"].as_str().unwrap_or_default();
+                let why = format!("{place} {}", why.unwrap_or_default());
+                Contradiction::Example(id.clone(), why.trim().to_owned())
+            })?;
+        }
+        Ok(())
     }
 
     fn keep_schema(&mut self, schemas: Vec<(String, RefOr<Schema>)>) -> Result<(), Contradiction> {
@@ -147,16 +183,27 @@ impl Parts {
     }
 }
 
-fn operation_of<'i>(item: &'i mut PathItem, method: &HttpMethod) -> &'i mut Option<Operation> {
+/// Who may call it. Public is said too, or a tool would take it for forgotten; what a token must be
+/// good for may stand in the list (OpenAPI 3.1, Security Requirement Object).
+fn security(guard: Guard) -> Value {
+    match guard {
+        Guard::Public => json!([]),
+        Guard::Anyone => json!([{}, { SCHEME: [] }]),
+        Guard::SignedIn => json!([{ SCHEME: [] }]),
+        Guard::Scoped(scope) => json!([{ SCHEME: [scope] }]),
+    }
+}
+
+fn method_name(method: &HttpMethod) -> &'static str {
     match method {
-        HttpMethod::Get => &mut item.get,
-        HttpMethod::Post => &mut item.post,
-        HttpMethod::Put => &mut item.put,
-        HttpMethod::Delete => &mut item.delete,
-        HttpMethod::Options => &mut item.options,
-        HttpMethod::Head => &mut item.head,
-        HttpMethod::Patch => &mut item.patch,
-        HttpMethod::Trace => &mut item.trace,
+        HttpMethod::Get => "get",
+        HttpMethod::Post => "post",
+        HttpMethod::Put => "put",
+        HttpMethod::Delete => "delete",
+        HttpMethod::Options => "options",
+        HttpMethod::Head => "head",
+        HttpMethod::Patch => "patch",
+        HttpMethod::Trace => "trace",
     }
 }
 
@@ -169,6 +216,20 @@ fn name_parameters(path: &str, description: &mut Description) -> Option<()> {
     };
     for parameter in description.parameters.iter_mut().filter(in_path) {
         names.next()?.clone_into(&mut parameter.name);
+        let meaning = parameter_meaning(&parameter.name);
+        parameter.description.get_or_insert(meaning);
     }
     names.next().is_none().then_some(())
+}
+
+/// `noteId` is the id of the note.
+fn parameter_meaning(name: &str) -> String {
+    let mut words = String::new();
+    for letter in name.strip_suffix("Id").unwrap_or(name).chars() {
+        if letter.is_uppercase() {
+            words.push(' ');
+        }
+        words.extend(letter.to_lowercase());
+    }
+    if name.ends_with("Id") { format!("The id of the {words}.") } else { format!("The {words}.") }
 }

@@ -3,20 +3,23 @@
 //! One rule: nothing in here names a module or a model. What a route, a signature or a guard says
 //! is read there; what holds for all operations alike is added here.
 
+mod answers;
 mod build;
 mod check;
+mod example;
 mod general;
+mod print;
 
 pub use build::{Contradiction, build};
 pub use check::{Stale, check};
 
-use utoipa::openapi::{OpenApi, Server};
+use serde_json::{Value, json};
 
-/// The app's document.
+/// The app's document, as OpenAPI 3.1.
 ///
 /// # Errors
 /// When declarations contradict each other.
-pub fn document() -> Result<OpenApi, Contradiction> {
+pub fn document() -> Result<Value, Contradiction> {
     build(&api::route_table())
 }
 
@@ -25,7 +28,7 @@ pub fn document() -> Result<OpenApi, Contradiction> {
 /// # Errors
 /// When declarations contradict each other.
 pub fn json() -> Result<String, Contradiction> {
-    Ok(pretty(&document()?))
+    Ok(print::pretty(&document()?))
 }
 
 /// The document for an API whose paths begin with `base`, such as `/prod`.
@@ -34,10 +37,6 @@ pub fn json() -> Result<String, Contradiction> {
 /// When declarations contradict each other.
 pub fn json_below(base: &str) -> Result<String, Contradiction> {
     let mut document = document()?;
-    document.servers = Some(vec![Server::new(base)]);
-    Ok(pretty(&document))
-}
-
-fn pretty(document: &OpenApi) -> String {
-    serde_json::to_string_pretty(document).expect("a document is plain data") + "\n"
+    document["servers"] = json!([{ "url": base }]);
+    Ok(print::pretty(&document))
 }

@@ -43,7 +43,7 @@ impl Operation {
     /// Whether nobody gets in without a token; an empty requirement lets everybody in.
     pub fn is_guarded(&self) -> bool {
         let ways = self.said["security"].as_array();
-        ways.is_some_and(|ways| ways.iter().all(|way| *way != json!({})))
+        ways.is_some_and(|ways| !ways.is_empty() && ways.iter().all(|way| *way != json!({})))
     }
 
     /// The scope that it asks of a token, if any.

@@ -92,10 +92,34 @@ struct Operation {
 }
 
 struct Declared {
-    description: String,
+    codes: Vec<String>,
     content: BTreeMap<String, Arc<Validator>>,
-    headers: BTreeMap<String, Arc<Validator>>,
+    headers: BTreeMap<String, Header>,
 }
+
+struct Header {
+    required: bool,
+    integer: bool,
+    schema: Arc<Validator>,
+}
+
+/// What the app tells browsers, caches and gateways, and no client's code reads.
+const NOT_FOR_CLIENTS: [&str; 14] = [
+    "access-control-allow-credentials",
+    "access-control-allow-origin",
+    "access-control-expose-headers",
+    "cache-control",
+    "connection",
+    "content-length",
+    "content-security-policy",
+    "content-type",
+    "date",
+    "referrer-policy",
+    "strict-transport-security",
+    "transfer-encoding",
+    "vary",
+    "x-content-type-options",
+];
 
 type Verdict = Result<(), String>;
 
@@ -187,13 +211,22 @@ impl Operation {
 
 impl Declared {
     fn read(response: &Value, compiler: &mut Compiler) -> Self {
-        let mut schemas = |place: &str| {
-            object(&response[place])
-                .map(|(name, it)| (name.clone(), compiler.compile(&it["schema"])))
-                .collect()
-        };
-        let description = response["description"].as_str().unwrap_or_default().to_owned();
-        Self { description, content: schemas("content"), headers: schemas("headers") }
+        let content = object(&response["content"])
+            .map(|(name, it)| (name.clone(), compiler.compile(&it["schema"])))
+            .collect();
+        let headers = object(&response["headers"]).map(|(name, it)| {
+            let said = compiler.resolved(it);
+            let header = Header {
+                required: said["required"] == true,
+                integer: said["schema"]["type"] == "integer",
+                schema: compiler.compile(&said["schema"]),
+            };
+            (name.to_ascii_lowercase(), header)
+        });
+        let headers = headers.collect();
+        let codes = response["x-problem-codes"].as_array().into_iter().flatten();
+        let codes = codes.filter_map(Value::as_str).map(str::to_owned).collect();
+        Self { codes, content, headers }
     }
 
     fn judge(&self, answer: &Answer, head: bool) -> Verdict {
@@ -206,9 +239,15 @@ impl Declared {
             }
             None => return Err(format!("the media type {media:?} is not declared")),
         }
-        for (name, validator) in &self.headers {
-            let value = answer.headers.get(name).ok_or_else(|| format!("{name} is missing"))?;
-            valid(validator, &json!(value.to_str().unwrap_or_default()))?;
+        for (name, header) in &self.headers {
+            match answer.headers.get(name) {
+                Some(value) => header.judge(value.to_str().unwrap_or_default())?,
+                None => ensure(!header.required, || format!("{name} is missing"))?,
+            }
+        }
+        for name in answer.headers.keys().map(http::HeaderName::as_str) {
+            let known = self.headers.contains_key(name) || NOT_FOR_CLIENTS.contains(&name);
+            ensure(known, || format!("the header {name} is not declared"))?;
         }
         Ok(())
     }
@@ -220,9 +259,20 @@ impl Declared {
         }
         let problem = json(&answer.body)?;
         let code = problem["code"].as_str().unwrap_or_default();
-        ensure(self.description.contains(&format!("`{code}`")), || {
-            format!("the spec names other codes: {}", self.description)
+        ensure(self.codes.iter().any(|known| known == code), || {
+            format!("the spec names other codes: {}", self.codes.join(", "))
         })
+    }
+}
+
+impl Header {
+    fn judge(&self, text: &str) -> Verdict {
+        let value = match text {
+            "true" => json!(true),
+            number if self.integer => json!(number.parse::<i64>().ok()),
+            text => json!(text),
+        };
+        valid(&self.schema, &value)
     }
 }
 
@@ -232,6 +282,11 @@ struct Compiler {
 }
 
 impl Compiler {
+    fn resolved<'v>(&'v self, value: &'v Value) -> Value {
+        let place = value["$ref"].as_str().and_then(|name| name.strip_prefix("#/components"));
+        place.and_then(|place| self.components.pointer(place)).unwrap_or(value).clone()
+    }
+
     fn compile(&mut self, schema: &Value) -> Arc<Validator> {
         let components = &self.components;
         let known = self.known.entry(schema.to_string());
@@ -327,6 +382,26 @@ mod tests {
     }
 
     #[test]
+    fn refuses_headers_that_the_spec_does_not_say() {
+        let exchange =
+            Exchange { method: "GET".into(), path: Some("/health".into()), body: Vec::new() };
+        let judge = |name: &'static str, value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-request-id", "test".parse().unwrap());
+            headers.insert("content-type", "application/json".parse().unwrap());
+            headers.insert(name, value.parse().unwrap());
+            let body = json!({ "status": "ok" }).to_string().into_bytes();
+            let answer = Answer { status: StatusCode::OK, headers, body };
+            SPEC.judge(&exchange, &answer).err().unwrap_or_default()
+        };
+
+        assert_eq!(judge("x-content-type-options", "nosniff"), "");
+        assert_eq!(judge("x-surprise", "1"), "the header x-surprise is not declared");
+        assert_eq!(judge("etag", "\"1\""), "the header etag is not declared");
+        assert!(judge("x-request-id", "not a word").contains("not a word"));
+    }
+
+    #[test]
     fn refuses_what_the_spec_does_not_say() {
         let (json, told) = ("application/json", "application/problem+json");
         let ok = json!({ "status": "ok" });
@@ -347,6 +422,8 @@ mod tests {
             ("GET", "/nowhere", 404, json, problem(404, "not_found"), "media type"),
             ("GET", "/nowhere", 404, told, other_status, "another status"),
             ("GET", "/health", 500, told, problem(500, "not_found"), "other codes"),
+            ("GET", "/v1/notes", 401, told, problem(401, "token_missing"), "www-authenticate"),
+            ("GET", "/health", 503, told, problem(503, "unavailable"), "retry-after"),
         ] {
             let told = judge(method, path, status, media, &body);
             assert!(told.contains(why), "{method} {path} {status}: {told:?} is not {why:?}");

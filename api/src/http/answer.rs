@@ -81,7 +81,7 @@ impl<T: View> IntoResponse for Public<T> {
 impl<T: View> Answer for Public<T> {
     fn describe(description: &mut Description) {
         let response = shows::<T>("Done.", description);
-        let caching = text_header("For how long it may be kept.");
+        let caching = text_header("For how long it may be kept.", PUBLIC);
         description.answers(StatusCode::OK, response.header("Cache-Control", caching));
     }
 }
@@ -99,7 +99,10 @@ impl<T: View> IntoResponse for Created<T> {
 impl<T: View> Answer for Created<T> {
     fn describe(description: &mut Description) {
         let response = shows::<T>("Created.", description);
-        let location = text_header("The path of what was created.");
+        let location = text_header(
+            "The path of what was created.",
+            "/v1/things/019ab3c5-7a10-7c3e-9d4f-2b8e6a1f0c5d",
+        );
         description.answers(StatusCode::CREATED, response.header("Location", location));
     }
 }
@@ -128,13 +131,13 @@ fn shows<T: View>(said: &str, description: &mut Description) -> ResponseBuilder 
     if !T::VERSIONED {
         return response;
     }
-    response.header("ETag", text_header("The version of the resource, for `If-Match`."))
+    response.header("ETag", text_header("The version of the resource, for `If-Match`.", "\"3\""))
 }
 
-fn text_header(description: &str) -> utoipa::openapi::Header {
+fn text_header(description: &str, example: &str) -> utoipa::openapi::Header {
     HeaderBuilder::new()
         .description(Some(description))
-        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String).examples([example])))
         .build()
 }
 

@@ -16,6 +16,10 @@ use models::store::Precondition;
 use super::{Code, Describe, Description, Problem};
 use crate::Services;
 
+/// What `If-Match` and `If-None-Match` hold, as a regular expression: `*`, or entity tags with commas
+/// between them (RFC 9110, section 13.1).
+pub const ENTITY_TAGS: &str = r#"^(\*|((W/)?"[!#-~]*")?([ \t]*,[ \t]*((W/)?"[!#-~]*")?)*)$"#;
+
 /// The entity tag of this version. A strong one: of one version all answers are alike, until a
 /// release shows more of it.
 pub(super) fn entity_tag(version: u64) -> HeaderValue {

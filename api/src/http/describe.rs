@@ -10,7 +10,7 @@ use utoipa::{
     },
 };
 
-use super::Answer;
+use super::{Answer, ENTITY_TAGS};
 
 /// What a handler's signature says of its operation, gathered argument by argument.
 #[derive(Default)]
@@ -68,13 +68,14 @@ impl Description {
 
     /// The operation is done only where the resource is as the request says.
     pub fn takes_precondition(&mut self, required: bool) {
-        let description = "The `ETag` of the resource as the client knows it.";
+        let description = "The `ETag` of the resource as the client knows it; `*` for any.";
+        let tags = ObjectBuilder::new().schema_type(Type::String).pattern(Some(ENTITY_TAGS));
         let parameter = ParameterBuilder::new()
             .name("If-Match")
             .parameter_in(ParameterIn::Header)
             .required(if required { Required::True } else { Required::False })
             .description(Some(description))
-            .schema(Some(ObjectBuilder::new().schema_type(Type::String)));
+            .schema(Some(tags.examples(["\"3\""])));
         self.parameters.push(parameter.build());
         self.precondition = Some(required);
     }

@@ -3,7 +3,7 @@ use std::{borrow::Cow, time::Duration};
 use auth::TokenError;
 use axum::response::{IntoResponse, Response};
 use http::{
-    HeaderValue, StatusCode,
+    HeaderMap, HeaderValue, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use models::{platform::config::Oldest, store, view, wire::Violation};
@@ -32,16 +32,25 @@ impl Code {
     pub fn name(self) -> &'static str {
         self.name
     }
+
+    /// Whether the same request may well be answered otherwise in a while: its answer says when, in
+    /// `Retry-After`.
+    fn passes(self) -> bool {
+        [Self::TooManyRequests, Self::Unavailable, Self::RequestInProgress].contains(&self)
+    }
 }
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $code:ident = $status:ident, $name:literal, $title:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $code:ident = $status:ident, $name:literal, $title:literal;)+) => {
         #[expect(non_upper_case_globals, reason = "they read as the variants of an open enum")]
         impl Code {
-            $($(#[$doc])* pub const $code: Self = Self::new(StatusCode::$status, $name, $title);)+
+            $(
+                $(#[doc = $doc])+
+                pub const $code: Self = Self::new(StatusCode::$status, $name, $title);
+            )+
 
-            /// Every kind of Landline's own: the one table of statuses.
-            pub const ALL: &[Self] = &[$(Self::$code),+];
+            /// Every kind of Landline's own, each with what it means: the one table of statuses.
+            pub const ALL: &[(Self, &str)] = &[$((Self::$code, concat!($($doc),+))),+];
         }
     };
 }
@@ -141,6 +150,7 @@ pub struct ProblemView {
     #[schema(examples("One value is not as it should be."))]
     pub detail: String,
     /// What the log has the request under.
+    #[schema(examples("01a20449-4b5b-7c92-8118-fa4b777793b3"))]
     pub request_id: String,
     /// Every broken rule of the request, where there are any.
     pub errors: Option<Vec<Violation>>,
@@ -157,14 +167,14 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             cause: None,
-            retry_after: (code == Code::Unavailable).then_some(Duration::from_secs(1)),
+            retry_after: code.passes().then_some(Duration::from_secs(1)),
             scope: None,
             store_url: None,
         }))
     }
 
     /// The token is good, and does not have this scope.
-    pub(crate) fn insufficient_scope(scope: &'static str) -> Self {
+    pub fn insufficient_scope(scope: &'static str) -> Self {
         let detail = format!("The access token needs the scope `{scope}`.");
         let mut problem = Self::new(Code::InsufficientScope, detail);
         problem.0.scope = Some(scope);
@@ -228,6 +238,20 @@ impl Problem {
         Some(format!("Bearer realm=\"api\"{error}"))
     }
 
+    /// The headers of its answer.
+    pub fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(challenge) = self.challenge() {
+            headers.extend(HeaderValue::try_from(challenge).map(|value| (WWW_AUTHENTICATE, value)));
+        }
+        if let Some(wait) = self.0.retry_after {
+            let seconds = wait.as_millis().div_ceil(1000).max(1);
+            headers.insert(RETRY_AFTER, seconds.to_string().parse().expect("digits"));
+        }
+        headers
+    }
+
     /// The kind of problem.
     pub fn code(&self) -> Code {
         self.0.code
@@ -239,7 +263,7 @@ impl Problem {
     }
 
     /// The problem in full, for the request of this id.
-    pub(crate) fn told(self, request_id: &str) -> ProblemView {
+    pub fn told(self, request_id: &str) -> ProblemView {
         let Inner { code, detail, errors, store_url, .. } = *self.0;
         ProblemView {
             problem_type: format!("urn:landline:problem:{}", code.name),
@@ -257,18 +281,7 @@ impl Problem {
 /// Status and headers, and the problem for the outermost layer to write out.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = self.0.code.status.into_response();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(challenge) = self.challenge() {
-            headers.extend(HeaderValue::try_from(challenge).map(|value| (WWW_AUTHENTICATE, value)));
-        }
-        if let Some(wait) = self.0.retry_after {
-            headers.insert(
-                RETRY_AFTER,
-                wait.as_millis().div_ceil(1000).max(1).to_string().parse().expect("digits"),
-            );
-        }
+        let mut response = (self.0.code.status, self.headers()).into_response();
         response.extensions_mut().insert(self);
         response
     }

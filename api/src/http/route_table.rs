@@ -4,12 +4,14 @@ use axum::{
 };
 use utoipa::openapi::{HttpMethod, path::Operation};
 
-use super::{Description, Signature};
+use super::{Code, Description, Signature};
 use crate::Services;
 
 /// A part of the app: its endpoints, and who may call them.
 pub struct Module {
     name: &'static str,
+    about: &'static str,
+    codes: Vec<Code>,
     for_every_version: bool,
     endpoints: Vec<(Guard, Endpoint)>,
 }
@@ -51,12 +53,35 @@ pub struct Endpoint {
 impl Module {
     /// A module without endpoints; the name is its tag in the spec.
     pub fn new(name: &'static str) -> Self {
-        Self { name, for_every_version: false, endpoints: Vec::new() }
+        Self { name, about: "", codes: Vec::new(), for_every_version: false, endpoints: Vec::new() }
+    }
+
+    /// Say in a sentence what the module is about, for those who write apps: its tag's description.
+    #[must_use]
+    pub fn about(self, about: &'static str) -> Self {
+        Self { about, ..self }
+    }
+
+    /// Kinds of problems of the module's own, which its handlers' attributes may name.
+    #[must_use]
+    pub fn problems(mut self, codes: impl IntoIterator<Item = Code>) -> Self {
+        self.codes.extend(codes);
+        self
     }
 
     /// The module's name.
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// What the module is about; empty where nobody has said it.
+    pub fn description(&self) -> &'static str {
+        self.about
+    }
+
+    /// The kinds of problems of the module's own.
+    pub fn codes(&self) -> &[Code] {
+        &self.codes
     }
 
     /// Apps that are too old reach the module too: for what tells them so.

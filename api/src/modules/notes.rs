@@ -10,7 +10,7 @@ use crate::http::{Created, Json, Module, NoContent, Path, Problem, Put, Query, R
 
 /// The module's endpoints.
 pub fn module() -> Module {
-    Module::new("notes").signed_in(endpoints![
+    Module::new("notes").about("Short texts that a person keeps.").signed_in(endpoints![
         list_notes,
         create_note,
         get_note,

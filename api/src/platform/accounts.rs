@@ -15,11 +15,10 @@ use crate::http::{Code, Created, Json, Module, NoContent, Problem, Result, endpo
 
 /// The module's endpoints.
 pub fn module() -> Module {
-    Module::new("accounts").public(endpoints![create_account]).signed_in(endpoints![
-        get_account,
-        update_account,
-        change_password
-    ])
+    Module::new("accounts")
+        .about("The people who use the app. Each sees and changes only their own.")
+        .public(endpoints![create_account])
+        .signed_in(endpoints![get_account, update_account, change_password])
 }
 
 /// Register a person and sign the device in.

@@ -13,6 +13,7 @@ use crate::http::{Code, Json, Module, Path, Problem, Result, endpoints};
 /// The module's endpoints.
 pub fn module() -> Module {
     Module::new("admin")
+        .about("Accounts as those who run the service see them.")
         .scoped("admin", endpoints![find_account, inspect_account, suspend_account, resume_account])
 }
 

@@ -13,7 +13,10 @@ use crate::http::{Json, Module, Result, endpoints};
 
 /// The module's endpoints.
 pub fn module() -> Module {
-    Module::new("config").for_every_version().anyone(endpoints![get_config])
+    Module::new("config")
+        .about("What an app asks at its start.")
+        .for_every_version()
+        .anyone(endpoints![get_config])
 }
 
 /// Get what the app needs to know at its start.

@@ -6,7 +6,10 @@ use crate::http::{Json, Module, Result, endpoints};
 
 /// The module's endpoints.
 pub fn module() -> Module {
-    Module::new("health").for_every_version().public(endpoints![get_health])
+    Module::new("health")
+        .about("Whether the app is up.")
+        .for_every_version()
+        .public(endpoints![get_health])
 }
 
 /// The app answers.

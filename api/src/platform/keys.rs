@@ -9,6 +9,7 @@ use crate::http::{Module, Public, Result, endpoints};
 /// The module's endpoints.
 pub fn module() -> Module {
     Module::new("keys")
+        .about("What others need to check access tokens.")
         .for_every_version()
         .public(endpoints![get_key_set, get_openid_configuration])
 }

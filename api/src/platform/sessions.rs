@@ -19,9 +19,15 @@ use crate::http::{Created, Json, Module, NoContent, Path, Problem, Query, Result
 
 /// The module's endpoints.
 pub fn module() -> Module {
-    Module::new("sessions").public(endpoints![create_session, refresh_session]).signed_in(
-        endpoints![list_sessions, delete_current_session, delete_other_sessions, delete_session,],
-    )
+    Module::new("sessions")
+        .about("The devices on which a person is signed in.")
+        .public(endpoints![create_session, refresh_session])
+        .signed_in(endpoints![
+            list_sessions,
+            delete_current_session,
+            delete_other_sessions,
+            delete_session,
+        ])
 }
 
 /// Sign in with address and password.

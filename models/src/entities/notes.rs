@@ -15,10 +15,12 @@ use crate::{
 pub struct CreateNote {
     /// What the note is called in lists.
     #[validate(length(min = 1, max = 200))]
+    #[schema(examples("Shopping"))]
     pub title: String,
     /// The text itself.
     #[serde(default)]
     #[validate(length(max = 10_000))]
+    #[schema(examples("Bread, tea, oranges"))]
     pub body: String,
     /// Words to find the note by.
     #[serde(default)]
@@ -39,9 +41,11 @@ pub struct CreateNote {
 pub struct UpdateNote {
     /// What the note is called in lists.
     #[validate(length(min = 1, max = 200))]
+    #[schema(examples("Shopping"))]
     pub title: Option<String>,
     /// The text itself.
     #[validate(length(max = 10_000))]
+    #[schema(examples("Bread, tea, oranges"))]
     pub body: Option<String>,
     /// Words to find the note by; the whole list is replaced.
     #[validate(length(max = 10), nested)]
@@ -69,6 +73,7 @@ pub struct ListNotes {
 
 /// A word to find notes by.
 #[request]
+#[schema(examples("home"))]
 #[derive(Clone, Serialize)]
 pub struct Tag(#[validate(length(min = 1, max = 30))] String);
 
@@ -122,11 +127,13 @@ pub struct NoteView {
     /// The note's id; ids sort by the time of creation.
     pub id: Id,
     /// What the note is called in lists.
+    #[schema(examples("Shopping"))]
     pub title: String,
     /// The text itself.
+    #[schema(examples("Bread, tea, oranges"))]
     pub body: String,
     /// Words to find the note by.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<String>, examples("home"))]
     pub tags: Vec<Tag>,
     /// The colour of the note's card. Newer servers may name colours that an app does not know.
     #[schema(value_type = String, examples("yellow"))]
@@ -138,6 +145,7 @@ pub struct NoteView {
     /// When the note was last changed.
     pub updated_at: Timestamp,
     /// Counts the note's changes, from 1.
+    #[schema(examples(3))]
     pub version: u64,
 }
 

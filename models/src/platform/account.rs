@@ -25,14 +25,17 @@ pub struct CreateAccount {
     pub password: NewPassword,
     /// What other people see.
     #[validate(length(min = 1, max = 100))]
+    #[schema(examples("Maya"))]
     pub display_name: String,
     /// What the person calls this device, shown in the list of sessions.
     #[validate(length(min = 1, max = 100))]
+    #[schema(examples("Maya's phone"))]
     pub device_name: Option<String>,
 }
 
 /// A password to be: any characters, compared byte for byte.
 #[request]
+#[schema(examples("correct horse battery staple"))]
 pub struct NewPassword(
     /// Not one of the commonest passwords, in any case.
     #[validate(bytes(min = 8, max = 1024), custom(function = uncommon))]
@@ -51,6 +54,7 @@ impl NewPassword {
 pub struct UpdateAccount {
     /// What other people see.
     #[validate(length(min = 1, max = 100))]
+    #[schema(examples("Maya"))]
     pub display_name: Option<String>,
 }
 

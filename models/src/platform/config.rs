@@ -155,7 +155,7 @@ pub struct ConfigView {
     /// The oldest versions that are served; absent platforms have none.
     pub apps: Vec<AppView>,
     /// The names of what is switched on for the caller.
-    #[schema(examples(json!(["newEditor"])))]
+    #[schema(examples("newEditor"))]
     pub flags: Vec<String>,
 }
 

@@ -12,6 +12,15 @@ pub struct KeySet {
 /// A public key (RFC 7517, section 4). Which of the members a key has, its type says (RFC 7518,
 /// section 6; RFC 8037, section 2).
 #[view]
+#[schema(examples(json!({
+    "kty": "EC",
+    "crv": "P-256",
+    "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+    "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+    "kid": "cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s",
+    "alg": "ES256",
+    "use": "sig",
+})))]
 #[derive(Clone, Default)]
 pub struct JsonWebKey {
     /// The key type: `EC`, `RSA` or `OKP`.
@@ -52,18 +61,18 @@ pub struct OpenIdConfiguration {
     pub jwks_uri: String,
     /// The algorithms of its keys.
     #[serde(rename = "id_token_signing_alg_values_supported")]
-    #[schema(examples(json!(["ES256"])))]
+    #[schema(examples("ES256"))]
     pub algorithms: Vec<String>,
     /// What can be had by redirecting a browser here: `none`.
     #[serde(rename = "response_types_supported")]
-    #[schema(examples(json!(["none"])))]
+    #[schema(examples("none"))]
     pub response_types: Vec<String>,
     /// The `sub` of a person is the same for all who ask: `public`.
     #[serde(rename = "subject_types_supported")]
-    #[schema(examples(json!(["public"])))]
+    #[schema(examples("public"))]
     pub subject_types: Vec<String>,
     /// The claims that its tokens may have.
     #[serde(rename = "claims_supported")]
-    #[schema(examples(json!(["iss", "aud", "sub"])))]
+    #[schema(examples("iss"))]
     pub claims: Vec<String>,
 }

@@ -21,12 +21,14 @@ pub struct CreateSession {
     pub password: Password,
     /// What the person calls this device, shown in the list of sessions.
     #[validate(length(min = 1, max = 100))]
+    #[schema(examples("Maya's phone"))]
     pub device_name: Option<String>,
 }
 
 /// A password as given at sign-in. Not held to the rules of a new one, which may have changed
 /// since it was set.
 #[request]
+#[schema(examples("correct horse battery staple"))]
 pub struct Password(#[validate(bytes(min = 1, max = 1024))] String);
 
 impl Password {
@@ -41,6 +43,7 @@ impl Password {
 pub struct RefreshSession {
     /// The newest refresh token that this device was given.
     #[validate(length(min = 1, max = 500))]
+    #[schema(examples("AZqzxXoQfD6dTyuOah8MXQ.q0FJ8VnEwS3nO2m5Wc1xYg"))]
     pub refresh_token: String,
 }
 
@@ -134,6 +137,7 @@ pub struct SessionPage {
     /// The sessions; may be empty although there is a next page.
     pub items: Vec<SessionView>,
     /// Where the next page begins; absent on the last page.
+    #[schema(examples("AQyZ3dUeXo1Qf0ZGV4YW1wbGU"))]
     pub next_cursor: Option<String>,
 }
 
@@ -141,8 +145,10 @@ pub struct SessionPage {
 #[view]
 pub struct TokensView {
     /// For the `Authorization` header of requests: `Bearer <accessToken>`. Expires soon.
+    #[schema(examples("eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIuLi4ifQ.MEUCIQ"))]
     pub access_token: String,
     /// To be exchanged for new tokens at `POST /v1/sessions/refresh`. Keep it safe.
+    #[schema(examples("AZqzxXoQfD6dTyuOah8MXQ.q0FJ8VnEwS3nO2m5Wc1xYg"))]
     pub refresh_token: String,
     /// Always `Bearer` (RFC 6750).
     #[schema(examples("Bearer"))]

@@ -48,6 +48,7 @@ macro_rules! page_view {
             /// This page's items; may be empty although there is a next page.
             pub items: Vec<$view>,
             /// Where the next page begins; absent on the last page.
+            #[schema(examples("AQyZ3dUeXo1Qf0ZGV4YW1wbGU"))]
             pub next_cursor: Option<String>,
         }
 
