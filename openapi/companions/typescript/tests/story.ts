@@ -128,7 +128,7 @@ async function create(): Promise<Note> {
   assert.deepEqual({ colour, version }, { colour: "yellow", version: 1 });
   // A phone that has no network yet makes the id itself.
   const path = { noteId: randomUUID() };
-  const header = { "If-None-Match": "*" };
+  const header = { "If-None-Match": "*" } as const;
   const made = await client.PUT("/v1/notes/{noteId}", { params: { path, header }, body });
   assert.equal(made.response.status, 201);
   const second = client.PUT("/v1/notes/{noteId}", { params: { path, header }, body });
