@@ -39,6 +39,14 @@ spec-write:
 spec-release:
     .ci/spec --release
 
+# A client of the spec: just sdk typescript, kotlin, swift or dart; all four without a name
+sdk *languages:
+    .ci/sdk {{ languages }}
+
+# Whether the clients lack nothing and do what they should, against local-dev
+try-sdks:
+    .ci/run try-sdks
+
 # Whether docs/costs.md says what each operation takes of the table
 costs:
     .ci/costs

@@ -51,6 +51,7 @@
 mod answer;
 pub mod batches;
 mod bucket;
+pub mod chance;
 mod client;
 mod door;
 mod emulator;

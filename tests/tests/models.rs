@@ -10,6 +10,7 @@ use proptest::{
 };
 use serde_json::{Map, Value, json};
 use tests::{
+    chance,
     samples::{byte_limits, edges, good, properties, resolved},
     spec::validator,
 };
@@ -174,6 +175,20 @@ mod every_request_model {
                     "{}: {value}",
                     model.operation
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn takes_whatever_chance_makes_of_its_schema() {
+        let mut rng = fastrand::Rng::with_seed(1);
+        for model in Model::all() {
+            for _ in 0..200 {
+                let value = chance::value(&model.schema, &mut rng);
+
+                assert!(model.schema_allows(&value), "{}: {value}", model.operation);
+                let decoded = model.decode(&value);
+                assert!(decoded.is_some_and(|it| it.is_ok()), "{}: {value}", model.operation);
             }
         }
     }
