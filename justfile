@@ -35,6 +35,10 @@ spec:
 spec-write:
     .ci/spec --write
 
+# What other people's tools say of the spec
+spec-tools:
+    .ci/run spec-tools
+
 # Whether docs/costs.md says what each operation takes of the table
 costs:
     .ci/costs
