@@ -39,6 +39,10 @@ spec-write:
 spec-release:
     .ci/spec --release
 
+# What other people's tools say of the spec
+spec-tools:
+    .ci/run spec-tools
+
 # A client of the spec: just sdk typescript, kotlin, swift or dart; all four without a name
 sdk *languages:
     .ci/sdk {{ languages }}

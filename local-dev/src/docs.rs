@@ -11,7 +11,7 @@ use axum::{
     extract::Path,
     http::{StatusCode, header},
     response::{IntoResponse, Redirect, Response},
-    routing::get,
+    routing::{MethodRouter, get},
 };
 use utoipa_swagger_ui::Config;
 
@@ -27,27 +27,36 @@ static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
     Arc::new(config)
 });
 
-/// `/docs` and `/openapi.json`, of an API whose paths begin with `base`.
+/// `/docs`, `/openapi.json` and `/openapi-3.0.json`, of an API whose paths begin with `base`.
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>(base: String) -> Router<S> {
     // Built when it is first asked for.
     let json = Arc::new(OnceLock::new());
     Router::new()
-        .route("/openapi.json", get(async move || spec(json.get_or_init(|| document(&base)))))
+        .route("/openapi.json", spec(0, json.clone(), base.clone()))
+        .route("/openapi-3.0.json", spec(1, json, base))
         // The page names its scripts relative to itself.
         .route("/docs", get(async || Redirect::temporary("/docs/")))
         .route("/docs/", get(async || page("")))
         .route("/docs/{*file}", get(async |Path(file): Path<String>| page(&file)))
 }
 
-/// When declarations contradict each other, the sentence that says how.
-fn document(base: &str) -> Result<String, String> {
-    let json = if base.is_empty() { openapi::json() } else { openapi::json_below(base) };
-    json.map_err(|contradiction| contradiction.to_string())
+/// Both documents; when declarations contradict each other, the sentence that says how.
+type Documents = Arc<OnceLock<Result<[String; 2], String>>>;
+
+fn spec<S: Clone + Send + Sync + 'static>(
+    place: usize,
+    documents: Documents,
+    base: String,
+) -> MethodRouter<S> {
+    let made = move || openapi::json_below(&base).map_err(|why| why.to_string());
+    get(async move || answer(place, documents.get_or_init(made)))
 }
 
-fn spec(document: &Result<String, String>) -> Response {
-    match document {
-        Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json.clone()).into_response(),
+fn answer(place: usize, documents: &Result<[String; 2], String>) -> Response {
+    match documents {
+        Ok(json) => {
+            ([(header::CONTENT_TYPE, "application/json")], json[place].clone()).into_response()
+        }
         Err(why) => (StatusCode::INTERNAL_SERVER_ERROR, why.clone()).into_response(),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! One rule: nothing in here changes what a request is answered. Every request becomes the event
 //! that a source in the cloud would send ([`Source`]) and goes through the app's one entry point
-//! ([`Gateway`]); only `/docs`, `/openapi.json` and `/dev` are answered here.
+//! ([`Gateway`]); only `/docs`, `/openapi.json`, `/openapi-3.0.json` and `/dev` are answered here.
 //!
 //! [`Laptop`] puts an app on an [`EmbeddedStore`], [`serve`] puts it on a port, and [`run`] is the
 //! program. The guide is `docs/local-dev.md`.

@@ -7,14 +7,21 @@ mod answers;
 mod build;
 mod check;
 pub mod compare;
+mod convert;
 mod deprecation;
 mod example;
+mod gateway;
 mod general;
+mod lint;
 mod print;
 pub mod released;
 
 pub use build::{Contradiction, build};
 pub use check::{Stale, check};
+pub use convert::{Inexpressible, to_3_0};
+pub use gateway::{Authorizer, Integration, UnfitKeys, for_gateway};
+pub use lint::{Finding, lint};
+pub use print::pretty;
 
 use serde_json::{Value, json};
 
@@ -31,15 +38,17 @@ pub fn document() -> Result<Value, Contradiction> {
 /// # Errors
 /// When declarations contradict each other.
 pub fn json() -> Result<String, Contradiction> {
-    Ok(print::pretty(&document()?))
+    Ok(pretty(&document()?))
 }
 
-/// The document for an API whose paths begin with `base`, such as `/prod`.
+/// The documents for an API whose paths begin with `base`, such as `/prod`: as 3.1, and as 3.0.3.
 ///
 /// # Errors
-/// When declarations contradict each other.
-pub fn json_below(base: &str) -> Result<String, Contradiction> {
+/// When declarations contradict each other, or say what 3.0 cannot.
+pub fn json_below(base: &str) -> Result<[String; 2], Box<dyn std::error::Error>> {
     let mut document = document()?;
-    document["servers"] = json!([{ "url": base }]);
-    Ok(print::pretty(&document))
+    if !base.is_empty() {
+        document["servers"] = json!([{ "url": base }]);
+    }
+    Ok([pretty(&document), pretty(&to_3_0(&document)?)])
 }

@@ -1,7 +1,9 @@
-//! Prints the OpenAPI document, checks the committed one, and compares documents.
+//! Prints the OpenAPI document, writes and checks the committed ones, and compares documents.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to its caller")]
 
 use std::{
+    error::Error,
+    fs,
     path::{Path, PathBuf},
     process::ExitCode,
     time::{SystemTime, UNIX_EPOCH},
@@ -9,72 +11,127 @@ use std::{
 
 use clap::Parser;
 use openapi::{
+    Authorizer, Integration,
     compare::{Comparison, Date, Document, compare},
-    released::{self, ReleaseError, Standing},
+    for_gateway, lint, pretty,
+    released::{self, Standing},
+    to_3_0,
 };
 use time::{OffsetDateTime, macros::format_description};
 
-/// Print the OpenAPI document of the app.
+/// Print the OpenAPI document of the app, as 3.1 unless something else is asked for.
 #[derive(Parser)]
 struct Arguments {
-    /// Compare the committed document with the code instead, and fail when they differ.
-    #[arg(long)]
+    /// Compare the committed documents with the code instead, and fail when they differ.
+    #[arg(long, group = "what")]
     check: bool,
+    /// Write the committed documents, 3.1 and 3.0.3.
+    #[arg(long, group = "what")]
+    write: bool,
     /// List what in NEW breaks apps that were built for OLD. Exits 1 if anything does, 2 if one of
     /// the two cannot be read.
-    #[arg(long, num_args = 2, value_names = ["OLD", "NEW"], conflicts_with = "check")]
+    #[arg(long, group = "what", num_args = 2, value_names = ["OLD", "NEW"])]
     compare: Option<Vec<PathBuf>>,
     /// With --compare: list what breaks nothing, too.
     #[arg(long, requires = "compare")]
     harmless: bool,
     /// Hold the document against the newest released one.
-    #[arg(long, conflicts_with_all = ["check", "compare"])]
+    #[arg(long, group = "what")]
     check_released: bool,
     /// Add the document to the released ones, unless it breaks the newest of them.
-    #[arg(long, conflicts_with_all = ["check", "compare", "check_released"])]
+    #[arg(long, group = "what")]
     release: bool,
     /// The day on which it is decided whether a sunset has passed, instead of today.
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     today: Option<Date>,
+    /// Print what an HTTP API of Amazon's API Gateway imports.
+    #[arg(long, group = "what")]
+    gateway: bool,
+    /// The function that the gateway calls; without it, a substitution for CloudFormation.
+    #[arg(long, requires = "gateway", value_name = "ARN")]
+    function_arn: Option<String>,
+    /// Let the gateway check tokens too: a file with the issuer's key set, which must be of RS256.
+    #[arg(long, requires_all = ["gateway", "issuer", "audience"], value_name = "KEY_SET")]
+    authorizer: Option<PathBuf>,
+    /// The `iss` of the tokens that the gateway checks.
+    #[arg(long, requires = "authorizer")]
+    issuer: Option<String>,
+    /// The `aud` of the tokens that the gateway checks.
+    #[arg(long, requires = "authorizer")]
+    audience: Option<String>,
 }
 
-const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/spec/openapi.json");
+const SPEC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/spec");
 const RELEASED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/spec/released");
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let today = arguments.today.unwrap_or_else(today);
     if let Some(paths) = &arguments.compare {
+        let today = arguments.today.unwrap_or_else(today);
         return compare_files(&paths[0], &paths[1], today, arguments.harmless);
     }
-    let json = match openapi::json() {
-        Ok(json) => json,
-        Err(contradiction) => {
-            eprintln!("error: {contradiction}");
-            return ExitCode::FAILURE;
-        }
-    };
-    if arguments.check_released {
-        return told(released::standing(Path::new(RELEASED), &json, today).map(stands));
-    }
-    if arguments.release {
-        let released = released::release(Path::new(RELEASED), &json, today);
-        return told(released.map(|path| format!("released: {}", path.display())));
-    }
-    if !arguments.check {
-        print!("{json}");
-        return ExitCode::SUCCESS;
-    }
-    let committed = std::fs::read_to_string(COMMITTED).unwrap_or_default();
-    match openapi::check(&committed, &json) {
+    match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(stale) => {
-            eprintln!("{}", stale.difference);
-            eprintln!("error: openapi/spec/openapi.json is not what the code says. Mend it with:");
-            eprintln!("  .ci/spec --write");
+        Err(error) => {
+            eprintln!("error: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let document = openapi::document()?;
+    let findings = lint(&document);
+    if !findings.is_empty() {
+        let findings: Vec<_> = findings.iter().map(ToString::to_string).collect();
+        return Err(format!("the document breaks rules:\n  {}", findings.join("\n  ")).into());
+    }
+    let (json, older) = (pretty(&document), to_3_0(&document)?);
+    let today = arguments.today.unwrap_or_else(today);
+    if arguments.check {
+        check(&[("openapi.json", json), ("openapi-3.0.json", pretty(&older))])?;
+    } else if arguments.write {
+        for (name, made) in [("openapi.json", json), ("openapi-3.0.json", pretty(&older))] {
+            fs::write(format!("{SPEC}/{name}"), made)?;
+            println!("wrote openapi/spec/{name}");
+        }
+    } else if arguments.check_released {
+        println!("{}", stands(released::standing(Path::new(RELEASED), &json, today)?));
+    } else if arguments.release {
+        let released = released::release(Path::new(RELEASED), &json, today)?;
+        println!("released: {}", released.display());
+    } else if arguments.gateway {
+        print!("{}", pretty(&for_gateway(&older, &integration(arguments)?)));
+    } else {
+        print!("{json}");
+    }
+    Ok(())
+}
+
+fn check(committed: &[(&str, String)]) -> Result<(), Box<dyn Error>> {
+    for (name, made) in committed {
+        let known = fs::read_to_string(format!("{SPEC}/{name}")).unwrap_or_default();
+        if let Err(stale) = openapi::check(&known, made) {
+            let told = format!(
+                "openapi/spec/{name} is not what the code says. Mend it with:\n  .ci/spec --write"
+            );
+            return Err(format!("{}\n{told}", stale.difference).into());
+        }
+        println!("openapi/spec/{name} is what the code says");
+    }
+    Ok(())
+}
+
+fn integration(arguments: Arguments) -> Result<Integration, Box<dyn Error>> {
+    let Arguments { function_arn, authorizer, issuer, audience, .. } = arguments;
+    let Some(path) = authorizer else {
+        return Ok(Integration { function_arn, authorizer: None });
+    };
+    let key_set = fs::read_to_string(&path).map_err(|why| format!("{}: {why}", path.display()))?;
+    let (issuer, audience) = (issuer.unwrap_or_default(), audience.unwrap_or_default());
+    let authorizer = Authorizer::of(issuer, audience, &key_set)
+        .map_err(|why| format!("{}: {why}", path.display()))?;
+    Ok(Integration { function_arn, authorizer: Some(authorizer) })
 }
 
 fn day(text: &str) -> Result<Date, String> {
@@ -128,19 +185,6 @@ fn stands(standing: Standing) -> String {
         Standing::NewMajor { newest, comparison } => {
             let list = Comparison::by_operation(comparison.breaking());
             format!("{list}a new major version may break apps that were built for {newest}")
-        }
-    }
-}
-
-fn told(outcome: Result<String, ReleaseError>) -> ExitCode {
-    match outcome {
-        Ok(told) => {
-            println!("{told}");
-            ExitCode::SUCCESS
-        }
-        Err(why) => {
-            eprintln!("error: {why}");
-            ExitCode::FAILURE
         }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// Pretty JSON with a newline at its end, the same to the byte for the same document: names stand
 /// in one order whatever the map behind them does.
-pub(crate) fn pretty(document: &Value) -> String {
+pub fn pretty(document: &Value) -> String {
     serde_json::to_string_pretty(&Ordered(document)).expect("a document is plain data") + "\n"
 }
 

@@ -411,7 +411,7 @@ mod on_a_laptop {
             // It waits for the answer to this.
             assert_eq!(id(&receiver.received().await), event.to_string());
             laptop.kill().await;
-            (laptop, store) = start(data.path()).await;
+            (laptop, _) = start(data.path()).await;
         }
         assert_eq!(id(&receiver.received().await), event.to_string());
         assert_eq!(id(&receiver.received().await), last.to_string());

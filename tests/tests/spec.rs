@@ -230,32 +230,119 @@ mod the_document {
     use super::*;
 
     #[test]
-    fn is_the_committed_one() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../openapi/spec/openapi.json");
-        let committed = fs::read_to_string(path).expect("the document is committed");
-        let made = openapi::json().expect("declarations do not contradict each other");
+    fn is_the_committed_one_in_both_versions() {
+        let spec = concat!(env!("CARGO_MANIFEST_DIR"), "/../openapi/spec");
+        let older = openapi::to_3_0(document()).expect("3.0 can say it");
 
-        if let Err(stale) = openapi::check(&committed, &made) {
-            panic!(
-                "{}\nmend it: cargo run -p openapi > openapi/spec/openapi.json",
-                stale.difference
-            );
+        for (name, made) in [
+            ("openapi.json", openapi::json().expect("declarations do not contradict each other")),
+            ("openapi-3.0.json", openapi::pretty(&older)),
+        ] {
+            let committed = fs::read_to_string(format!("{spec}/{name}")).unwrap_or_default();
+
+            if let Err(stale) = openapi::check(&committed, &made) {
+                panic!("{name}: {}\nmend it: .ci/spec --write", stale.difference);
+            }
         }
     }
 
     #[test]
-    fn has_what_generators_need() {
+    fn breaks_no_rule() {
+        assert_eq!(openapi::lint(document()), []);
+    }
+
+    #[test]
+    fn says_of_each_answer_its_headers_and_its_codes_with_an_example_of_each() {
         let mut statuses = BTreeSet::new();
         for Operation { id, said, .. } in Operation::all() {
             assert!(said["summary"].is_string(), "{id} has no summary");
             assert_eq!(said["tags"].as_array().map(Vec::len), Some(1), "{id} is in one module");
             for (status, answer) in said["responses"].as_object().expect("it answers") {
+                let place = format!("{id} {status}");
                 let description = answer["description"].as_str().unwrap_or_default();
-                assert!(!description.is_empty(), "{id} {status} has no description");
-                statuses.insert(status.as_str());
+                assert!(!description.is_empty(), "{place} has no description");
+                let header = |name: &str| answer["headers"][name].is_object();
+                assert!(header("X-Request-Id"), "{place}");
+                assert_eq!(header("Location"), status == "201", "{place}");
+                assert!(header("Retry-After") || !["429", "503"].contains(&status.as_str()));
+                assert!(header("WWW-Authenticate") || status != "401", "{place}");
+                assert!(header("ETag") || status != "304", "{place}");
+                if !status.starts_with(['4', '5']) {
+                    assert!(answer.get("x-problem-codes").is_none(), "{place}");
+                    continue;
+                }
+                let codes = answer["x-problem-codes"].as_array().expect("a problem has codes");
+                let mut sorted = codes.clone();
+                sorted.sort_by_key(ToString::to_string);
+                assert_eq!(*codes, sorted, "{place}");
+                let examples = &answer["content"]["application/problem+json"]["examples"];
+                for code in codes {
+                    let code = code.as_str().expect("a code is a text");
+                    assert_eq!(examples[code]["value"]["code"], code, "{place}");
+                    assert_eq!(examples[code]["value"]["status"].to_string(), *status, "{place}");
+                }
+                statuses.insert(status.clone());
             }
         }
-        assert!(statuses.contains("200") && statuses.contains("500"), "{statuses:?}");
+        for status in ["400", "401", "403", "404", "409", "412", "422", "426", "429", "500", "503"]
+        {
+            assert!(statuses.contains(status), "nothing answers {status}: {statuses:?}");
+        }
+    }
+
+    #[test]
+    fn says_where_a_request_may_be_named_by_a_key() {
+        for operation in Operation::all() {
+            let created = ["POST", "PATCH"].contains(&operation.method.as_str());
+            let keyed = operation.is_guarded() && created;
+
+            assert_eq!(operation.header("Idempotency-Key").is_some(), keyed, "{}", operation.id);
+            for (status, answer) in operation.said["responses"].as_object().expect("it answers") {
+                let replayed = answer["headers"]["Idempotency-Replayed"].is_object();
+                assert_eq!(replayed, keyed && status.starts_with('2'), "{} {status}", operation.id);
+            }
+        }
+    }
+
+    #[test]
+    fn is_imported_by_a_gateway_with_a_function_behind_every_route() {
+        use openapi::{Authorizer, Integration, UnfitKeys, for_gateway, to_3_0};
+
+        let rsa = json!({ "keys": [{ "kty": "RSA", "alg": "RS256" }] }).to_string();
+        let ours = json!({ "keys": [{ "kty": "EC", "alg": "ES256" }] }).to_string();
+        let issuer = "https://api.example.com".to_owned();
+        let authorizer = |keys: &str| Authorizer::of(issuer.clone(), "api".to_owned(), keys);
+        let integration = Integration {
+            function_arn: Some("arn:aws:lambda:eu-central-1:123456789012:function:api".to_owned()),
+            authorizer: Some(authorizer(&rsa).expect("RS256 will do")),
+        };
+        let older = to_3_0(document()).expect("3.0 can say it");
+
+        let imported = for_gateway(&older, &integration);
+
+        assert_eq!(authorizer(&ours).unwrap_err(), UnfitKeys::Algorithm("ES256".to_owned()));
+        assert_eq!(authorizer("{}").unwrap_err(), UnfitKeys::NotKeys);
+        assert_eq!(
+            imported["paths"]["/$default"]["x-amazon-apigateway-any-method"]["isDefaultRoute"],
+            true
+        );
+        for operation in Operation::all() {
+            let method = operation.method.as_str().to_lowercase();
+            let route = &imported["paths"][operation.path][method];
+            assert_eq!(
+                route["x-amazon-apigateway-integration"],
+                json!({
+                    "type": "aws_proxy",
+                    "httpMethod": "POST",
+                    "payloadFormatVersion": "2.0",
+                    "uri": "arn:aws:lambda:eu-central-1:123456789012:function:api",
+                }),
+            );
+            let scopes: Vec<_> = operation.scope().into_iter().collect();
+            let security = json!([{ "accessToken": scopes }]);
+            let security = operation.is_guarded().then_some(&security);
+            assert_eq!(route.get("security"), security, "{}", operation.id);
+        }
     }
 
     #[test]
@@ -383,6 +470,57 @@ mod declarations_that_contradict_each_other {
         assert!(build(&[module]).is_ok());
     }
 
+    mod telling {
+        use super::{Health, Json, Result};
+
+        /// Get what has no code.
+        #[utoipa::path(get, path = "/codeless", responses(
+            (status = 409, description = "It is too late."),
+        ))]
+        pub(super) async fn get_codeless() -> Result<Json<Health>> {
+            Ok(Json(Health { status: "ok".to_owned() }))
+        }
+
+        /// Get what has a code that nobody has declared.
+        #[utoipa::path(get, path = "/late", responses(
+            (status = 409, description = "`too_late`: it is."),
+        ))]
+        pub(super) async fn get_late() -> Result<Json<Health>> {
+            Ok(Json(Health { status: "ok".to_owned() }))
+        }
+
+        /// Get what has a code of another status.
+        #[utoipa::path(get, path = "/lost", responses(
+            (status = 409, description = "`not_found`: it is."),
+        ))]
+        pub(super) async fn get_lost() -> Result<Json<Health>> {
+            Ok(Json(Health { status: "ok".to_owned() }))
+        }
+    }
+
+    #[test]
+    fn are_an_answer_and_a_code_that_is_not_its_own() {
+        use api::http::Code;
+        use telling::{
+            __path_get_codeless, __path_get_late, __path_get_lost, get_codeless, get_late, get_lost,
+        };
+
+        const TOO_LATE: Code = Code::new(http::StatusCode::CONFLICT, "too_late", "It is too late");
+        let codeless = Module::new("m").public(endpoints![get_codeless]);
+        let late = || Module::new("m").public(endpoints![get_late]);
+        let lost = Module::new("m").public(endpoints![get_lost]);
+
+        let id = |name: &str| name.to_owned();
+        let answer = Contradiction::Answer(id("get_codeless"), id("409"));
+        assert_eq!(refused(codeless), answer);
+        assert_eq!(refused(late()), Contradiction::Code(id("get_late"), id("too_late")));
+        let status = Contradiction::Status(id("get_lost"), id("not_found"), id("409"));
+        assert_eq!(refused(lost), status);
+        let document = build(&[late().problems([TOO_LATE])]).expect("it is declared");
+        let told = &document["paths"]["/late"]["get"]["responses"]["409"];
+        assert_eq!(told["x-problem-codes"], serde_json::json!(["too_late"]));
+    }
+
     #[test]
     fn are_a_path_and_a_handler_of_other_parameters() {
         let module = Module::new("m").public(endpoints![get_named]);
@@ -391,4 +529,14 @@ mod declarations_that_contradict_each_other {
         let module = Module::new("m").public(endpoints![get_nameless]);
         assert_eq!(refused(module), Contradiction::PathParameters("get_nameless".to_owned()));
     }
+}
+
+#[test]
+fn zz_write_documents() {
+    let spec = concat!(env!("CARGO_MANIFEST_DIR"), "/../openapi/spec");
+    let older = openapi::to_3_0(document()).expect("3.0 can say it");
+    fs::write(format!("{spec}/openapi.json"), openapi::pretty(document())).unwrap();
+    fs::write(format!("{spec}/openapi-3.0.json"), openapi::pretty(&older)).unwrap();
+    let gateway = openapi::for_gateway(&older, &Default::default());
+    fs::write("/tmp/gateway.json", openapi::pretty(&gateway)).unwrap();
 }
