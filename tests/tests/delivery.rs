@@ -399,7 +399,7 @@ mod on_a_laptop {
     async fn nothing_is_lost_or_doubled_when_it_is_killed_in_the_middle() {
         let mut receiver = Receiver::start().await;
         let data = tempdir().expect("a folder");
-        let (mut laptop, mut store) = start(data.path()).await;
+        let (mut laptop, store) = start(data.path()).await;
         let owner = store.ambient().new_id();
         let endpoint = endpoint(&store, owner, &receiver).await;
         (0..4).for_each(|_| receiver.next(Reply::Never));
