@@ -12,9 +12,20 @@ pub struct Inexpressible {
 
 /// Keywords of JSON Schema 2020-12 that 3.0 lacks and that have no equivalent there.
 const UNKNOWN: [&str; 14] = [
-    "$defs", "contains", "dependentRequired", "dependentSchemas", "else", "if", "maxContains",
-    "minContains", "patternProperties", "prefixItems", "then", "unevaluatedItems",
-    "unevaluatedProperties", "contentSchema",
+    "$defs",
+    "contains",
+    "dependentRequired",
+    "dependentSchemas",
+    "else",
+    "if",
+    "maxContains",
+    "minContains",
+    "patternProperties",
+    "prefixItems",
+    "then",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+    "contentSchema",
 ];
 
 /// A 3.1 document of ours as 3.0.3. What stands beside a `$ref` is left out, since 3.0 ignores it:
@@ -129,8 +140,7 @@ fn rename(fields: &mut Map<String, Value>) {
             }
         }
     }
-    for (exclusive, inclusive) in
-        [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")]
+    for (exclusive, inclusive) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")]
     {
         if let Some(bound) = fields.get(exclusive).filter(|bound| bound.is_number()).cloned() {
             fields.insert(inclusive.to_owned(), bound);
@@ -156,10 +166,7 @@ mod tests {
         for (new, old) in [
             (json!({ "examples": ["a", "b"] }), json!({ "example": "a" })),
             (json!({ "const": "a" }), json!({ "enum": ["a"] })),
-            (
-                json!({ "type": ["string", "null"] }),
-                json!({ "type": "string", "nullable": true }),
-            ),
+            (json!({ "type": ["string", "null"] }), json!({ "type": "string", "nullable": true })),
             (
                 json!({ "exclusiveMinimum": 0, "exclusiveMaximum": 9 }),
                 json!({

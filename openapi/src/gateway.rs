@@ -64,9 +64,8 @@ pub fn for_gateway(document: &Value, integration: &Integration) -> Value {
     let mut paths = Map::new();
     for (path, methods) in document["paths"].as_object().into_iter().flatten() {
         let methods = methods.as_object().into_iter().flatten();
-        let operations = methods.map(|(method, operation)| {
-            (method.clone(), route(operation, integration))
-        });
+        let operations =
+            methods.map(|(method, operation)| (method.clone(), route(operation, integration)));
         paths.insert(path.clone(), Value::Object(operations.collect()));
     }
     let mut rest = json!({ "isDefaultRoute": true, "responses": { "default": answer() } });
@@ -122,10 +121,10 @@ fn answer() -> Value {
 }
 
 fn to_function(integration: &Integration) -> Value {
-    let uri = integration.function_arn.as_ref().map_or_else(
-        || json!({ "Fn::Sub": "${Function.Arn}" }),
-        |function| json!(function),
-    );
+    let uri = integration
+        .function_arn
+        .as_ref()
+        .map_or_else(|| json!({ "Fn::Sub": "${Function.Arn}" }), |function| json!(function));
     json!({
         "type": "aws_proxy",
         "httpMethod": "POST",

@@ -52,8 +52,7 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         return Err(format!("the document breaks rules:\n  {}", findings.join("\n  ")).into());
     }
     let older = to_3_0(&document)?;
-    let committed =
-        [("openapi.json", pretty(&document)), ("openapi-3.0.json", pretty(&older))];
+    let committed = [("openapi.json", pretty(&document)), ("openapi-3.0.json", pretty(&older))];
     if arguments.check {
         return check(&committed);
     }

@@ -70,7 +70,9 @@ fn try_one(
     let instead = match validator(schema, components) {
         Ok(validator) => validator.iter_errors(example).next().map(|error| {
             let at = error.instance_path();
-            format!("{at} {error}: mend #[schema(examples(..))]; that of a list is one of its items")
+            format!(
+                "{at} {error}: mend #[schema(examples(..))]; that of a list is one of its items"
+            )
         }),
         Err(why) => Some(why),
     };

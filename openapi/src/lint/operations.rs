@@ -66,8 +66,10 @@ fn name<'d>(
         return findings.add("operation-id", place, instead);
     };
     if is_reserved(id) {
-        let instead = format!("`{id}` is a keyword where clients are written: name the handler by \
-                               verb and noun, such as `{id}_note`");
+        let instead = format!(
+            "`{id}` is a keyword where clients are written: name the handler by \
+                               verb and noun, such as `{id}_note`"
+        );
         findings.add("reserved-word", place, instead);
     }
     // What generators make of it: `get_note` and `getNote` are one method.

@@ -90,8 +90,10 @@ fn names(schemas: &Value, findings: &mut Findings) {
             findings.add("generic-name", &place, instead);
         }
         if let Some(other) = known.insert(name.to_lowercase(), name) {
-            let instead = format!("`{name}` and `{other}` are one file to a client on most \
-                                   machines: rename a type, or say #[schema(as = ..)]");
+            let instead = format!(
+                "`{name}` and `{other}` are one file to a client on most \
+                                   machines: rename a type, or say #[schema(as = ..)]"
+            );
             findings.add("duplicate-name", &place, instead);
         }
     }
@@ -107,8 +109,10 @@ fn visit(schema: &Value, ways: Ways, named: bool, place: &str, findings: &mut Fi
     for (name, property) in fields(&schema["properties"]) {
         let place = step(&format!("{place}/properties"), name);
         if is_reserved(name) {
-            let instead = format!("`{name}` is a keyword where clients are written: rename the \
-                                   field, or say #[serde(rename = \"..\")]");
+            let instead = format!(
+                "`{name}` is a keyword where clients are written: rename the \
+                                   field, or say #[serde(rename = \"..\")]"
+            );
             findings.add("reserved-word", &place, instead);
         }
         visit(property, ways, false, &place, findings);
