@@ -86,24 +86,25 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         let findings: Vec<_> = findings.iter().map(ToString::to_string).collect();
         return Err(format!("the document breaks rules:\n  {}", findings.join("\n  ")).into());
     }
-    let (json, older) = (pretty(&document), to_3_0(&document)?);
+    let older = to_3_0(&document)?;
+    let committed = [("openapi.json", pretty(&document)), ("openapi-3.0.json", pretty(&older))];
     let today = arguments.today.unwrap_or_else(today);
     if arguments.check {
-        check(&[("openapi.json", json), ("openapi-3.0.json", pretty(&older))])?;
+        check(&committed)?;
     } else if arguments.write {
-        for (name, made) in [("openapi.json", json), ("openapi-3.0.json", pretty(&older))] {
+        for (name, made) in committed {
             fs::write(format!("{SPEC}/{name}"), made)?;
             println!("wrote openapi/spec/{name}");
         }
     } else if arguments.check_released {
-        println!("{}", stands(released::standing(Path::new(RELEASED), &json, today)?));
+        println!("{}", stands(released::standing(Path::new(RELEASED), &committed[0].1, today)?));
     } else if arguments.release {
-        let released = released::release(Path::new(RELEASED), &json, today)?;
+        let released = released::release(Path::new(RELEASED), &committed[0].1, today)?;
         println!("released: {}", released.display());
     } else if arguments.gateway {
         print!("{}", pretty(&for_gateway(&older, &integration(arguments)?)));
     } else {
-        print!("{json}");
+        print!("{}", committed[0].1);
     }
     Ok(())
 }

@@ -530,13 +530,3 @@ mod declarations_that_contradict_each_other {
         assert_eq!(refused(module), Contradiction::PathParameters("get_nameless".to_owned()));
     }
 }
-
-#[test]
-fn zz_write_documents() {
-    let spec = concat!(env!("CARGO_MANIFEST_DIR"), "/../openapi/spec");
-    let older = openapi::to_3_0(document()).expect("3.0 can say it");
-    fs::write(format!("{spec}/openapi.json"), openapi::pretty(document())).unwrap();
-    fs::write(format!("{spec}/openapi-3.0.json"), openapi::pretty(&older)).unwrap();
-    let gateway = openapi::for_gateway(&older, &Default::default());
-    fs::write("/tmp/gateway.json", openapi::pretty(&gateway)).unwrap();
-}
