@@ -63,8 +63,10 @@ pub fn build(modules: &[Module]) -> Result<Value, Contradiction> {
     }
     parts.keep_schema(general::problem_schemas())?;
     let parameters: BTreeMap<_, _> = device_parameters().into_iter().collect();
+    // A module may have event handlers alone.
     let tags = modules
         .iter()
+        .filter(|module| module.endpoints().next().is_some())
         .map(|module| json!({ "name": module.name(), "description": module.description() }));
     let mut document = json!({
         "openapi": "3.1.0",

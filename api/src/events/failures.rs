@@ -206,7 +206,9 @@ impl SetAside {
         failures: &FailureStore,
         event: &HandledEvent,
     ) -> Result<(), FailureStoreError> {
-        let key = format!("{FAILURES}{}/{}.json", self.handler, event.digest());
+        // Half of it tells records apart, and nobody takes it for a secret in a log.
+        let digest = event.digest();
+        let key = format!("{FAILURES}{}/{}.json", self.handler, &digest[..digest.len() / 2]);
         let content = serde_json::to_vec(self).expect("it is a struct of texts and JSON");
         failures.put(&key, content).await
     }

@@ -1,7 +1,7 @@
 use super::{Settings, SettingsError};
 
 /// Every variable of ours.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     "LANDLINE_APPS",
     "LANDLINE_AUDIENCE",
     "LANDLINE_BASE_PATH",
@@ -12,6 +12,7 @@ const NAMES: [&str; 17] = [
     "LANDLINE_ISSUERS",
     "LANDLINE_LIMITS",
     "LANDLINE_LOG",
+    "LANDLINE_MAIL_FROM",
     "LANDLINE_PUBLIC_KEYS",
     "LANDLINE_REFRESH_REUSE_SECONDS",
     "LANDLINE_ROLES",
