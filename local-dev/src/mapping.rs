@@ -119,7 +119,7 @@ impl Mapping {
 
     /// Call the function, and read its answer as Lambda does: nothing named is success, and what it
     /// does not know is a failure of all.
-    async fn first_failed(&self, batch: &[Record]) -> Option<Unhandled> {
+    async fn first_failed(&mut self, batch: &[Record]) -> Option<Unhandled> {
         let payload = to_raw_value(&self.stream.event(batch)).expect("JSON can be written");
         let answer = invoke(&self.events, &self.ambient, payload).await;
         match answer {
@@ -155,7 +155,7 @@ impl Mapping {
 
     /// As Lambda tells a failure destination in S3
     /// (<https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html>).
-    async fn give_up(&self, record: &Record) -> Result<(), api::events::FailureStoreError> {
+    async fn give_up(&mut self, record: &Record) -> Result<(), api::events::FailureStoreError> {
         let number = &record.dynamodb.sequence_number;
         let event = self.stream.event(std::slice::from_ref(record));
         let content = json!({

@@ -226,7 +226,7 @@ mod a_mail {
         assert_eq!(post.tell(&[&mail]).await, from(&mail));
         assert_eq!(post.tell(&[&other]).await, from(&other));
 
-        assert_eq!(post.mails(), [Value::Null; 0]);
+        assert_eq!(post.mails().len(), 0);
     }
 
     #[tokio::test]
@@ -394,7 +394,7 @@ mod on_a_laptop {
     async fn nothing_is_lost_or_doubled_when_it_is_killed_in_the_middle() {
         let mut receiver = Receiver::start().await;
         let data = tempdir().expect("a folder");
-        let (mut laptop, mut store) = start(data.path()).await;
+        let (mut laptop, store) = start(data.path()).await;
         let owner = store.ambient().new_id();
         let endpoint = endpoint(&store, owner, &receiver).await;
         (0..4).for_each(|_| receiver.next(Reply::Never));
@@ -406,7 +406,7 @@ mod on_a_laptop {
             // It waits for the answer to this.
             assert_eq!(id(&receiver.received().await), event.to_string());
             laptop.kill().await;
-            (laptop, store) = start(data.path()).await;
+            (laptop, _) = start(data.path()).await;
         }
         assert_eq!(id(&receiver.received().await), event.to_string());
         assert_eq!(id(&receiver.received().await), last.to_string());
