@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::http::{Decode, Description, Endpoint, Guard, Module, device_parameters};
+use api::http::{Decode, Description, Endpoint, Guard, Module, device_parameters, device_schemas};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::{HttpMethod, RefOr, Schema, path::ParameterIn};
 
@@ -62,6 +62,7 @@ pub fn build(modules: &[Module]) -> Result<Value, Contradiction> {
         }
     }
     parts.keep_schema(general::problem_schemas())?;
+    parts.keep_schema(device_schemas())?;
     let parameters: BTreeMap<_, _> = device_parameters().into_iter().collect();
     // A module may have event handlers alone.
     let tags = modules

@@ -107,7 +107,7 @@ fn add_if_none_match(method: &HttpMethod, description: &mut Description) {
             text.pattern(Some(ENTITY_TAGS)).examples(["\"3\""]),
         ),
         HttpMethod::Put if description.precondition.is_some() => {
-            ("`*`: only if there is none yet.", text.enum_values(Some(["*"])))
+            ("`*`: only if there is none yet.", text.pattern(Some("^[*]$")).examples(["*"]))
         }
         _ => return,
     };

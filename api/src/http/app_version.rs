@@ -11,7 +11,7 @@ use models::platform::{
     config::Config,
 };
 use utoipa::openapi::{
-    ObjectBuilder, Required,
+    ObjectBuilder, Ref, RefOr, Required, Schema,
     path::{Parameter, ParameterBuilder, ParameterIn},
     schema::Type,
 };
@@ -95,19 +95,31 @@ pub(crate) async fn check_version(
 
 /// The two headers as parameters of an operation, each by a name for the document.
 pub fn device_parameters() -> [(&'static str, Parameter); 2] {
-    let parameter = |name: &str, description: &str, schema: ObjectBuilder| {
+    let parameter = |name: &str, description: &str, schema: RefOr<Schema>| {
         ParameterBuilder::new()
             .name(name)
             .parameter_in(ParameterIn::Header)
             .required(Required::False)
             .description(Some(description))
-            .schema(Some(schema.schema_type(Type::String)))
+            .schema(Some(schema))
             .build()
     };
-    let platforms = ObjectBuilder::new().enum_values(Some(Platform::ALL.map(Platform::name)));
-    let versions = ObjectBuilder::new().pattern(Some(Version::PATTERN)).examples(["2.3.0"]);
+    let platform = Ref::from_schema_name(PLATFORM).into();
+    let version = ObjectBuilder::new().schema_type(Type::String).pattern(Some(Version::PATTERN));
+    let version = version.examples(["2.3.0"]).into();
     [
-        ("AppPlatform", parameter("X-App-Platform", "What the app runs on.", platforms)),
-        ("AppVersion", parameter("X-App-Version", "Which version of the app it is.", versions)),
+        ("AppPlatform", parameter("X-App-Platform", "What the app runs on.", platform)),
+        ("AppVersion", parameter("X-App-Version", "Which version of the app it is.", version)),
     ]
 }
+
+/// The schemas of those parameters that have a name: generators make one type of each.
+pub fn device_schemas() -> Vec<(String, RefOr<Schema>)> {
+    let platform = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some("What an app runs on."))
+        .enum_values(Some(Platform::ALL.map(Platform::name)));
+    vec![(PLATFORM.to_owned(), platform.into())]
+}
+
+const PLATFORM: &str = "AppPlatform";

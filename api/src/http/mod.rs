@@ -15,7 +15,7 @@ pub(crate) mod violations;
 
 pub use crate::endpoints;
 pub use answer::{Answer, Created, NoContent, Public, Put};
-pub use app_version::device_parameters;
+pub use app_version::{device_parameters, device_schemas};
 pub(crate) use conditions::answer_not_modified;
 pub use conditions::{ENTITY_TAGS, Required};
 pub use deprecation::Deprecation;

@@ -103,6 +103,11 @@ fn path_parameters(
             let instead = format!("put a doc comment over the query's field `{name}`");
             findings.add("parameter-description", &place, instead);
         }
+        if parameter["schema"]["enum"].is_array() {
+            let instead =
+                "give the list a type of its own; generators make one type an operation of it";
+            findings.add("inline-enum", &place, instead);
+        }
     }
     if in_path != declared {
         let instead = "take as many parameters as the path has: Path<Id>, Path<(Id, Id)>";

@@ -132,6 +132,17 @@ fn each_rule_refuses_what_it_is_there_for() {
             "parameter-description",
             "`thingId`",
         ),
+        (
+            at(OPERATION, "parameters"),
+            json!([{
+                "name": "thingId",
+                "in": "path",
+                "description": "Which.",
+                "schema": { "type": "string", "enum": ["a", "b"] },
+            }]),
+            "inline-enum",
+            "a type of its own",
+        ),
         ("/tags".to_owned(), json!([{ "name": "things" }]), "tag-description", ".about("),
         (format!("{OPERATION}/responses/200/description"), Value::Null, "answer-description", "a"),
         (
