@@ -14,8 +14,8 @@ use clap::{
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    DataDir, Front, Laptop, Source, data, greeting::Greeting, network, reach::Reach, role, schedule, seed,
-    server, token,
+    DataDir, Front, Laptop, Source, data, greeting::Greeting, network, reach::Reach, role,
+    schedule, seed, server, token,
 };
 
 /// Serve the API on this machine, with nothing else installed.

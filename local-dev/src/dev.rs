@@ -126,9 +126,9 @@ mod tests {
     #[test]
     fn is_for_whoever_asks_by_this_machines_own_name() {
         let asked = |headers: &[(&str, &str)]| {
-            let headers = headers.iter().map(|(name, value)| {
-                (name.parse::<HeaderName>().unwrap(), value.parse().unwrap())
-            });
+            let headers = headers
+                .iter()
+                .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap()));
             is_asked_by_our_name(&headers.collect::<HeaderMap>())
         };
 

@@ -16,7 +16,8 @@ use models::{
 use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 
 use crate::{
-    DataDir, DataError, EmbeddedStore, Gateway, Mailbox, StoreError, data::FAILURES, mapping::Mapping,
+    DataDir, DataError, EmbeddedStore, Gateway, Mailbox, StoreError, data::FAILURES,
+    mapping::Mapping,
 };
 
 /// The table's name in the embedded store.

@@ -16,7 +16,10 @@ use std::{
 use dynoxide::{Database, storage::Storage};
 use tokio::{runtime::Runtime, sync::oneshot, task::JoinHandle, time::timeout};
 
-use crate::{private, stream::{self, Stream}};
+use crate::{
+    private,
+    stream::{self, Stream},
+};
 
 /// A DynamoDB endpoint on loopback, in memory or in a file. Dropping it stops it.
 pub struct EmbeddedStore {

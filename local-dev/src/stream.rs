@@ -48,7 +48,9 @@ impl Stream {
             Some(kept) => {
                 let query = "SELECT max(place) FROM landline_events";
                 let read = kept.conn().query_row(query, [], |row| row.get::<_, Option<String>>(0));
-                read.map_err(|error| dynoxide::DynoxideError::InternalServerError(error.to_string()))?
+                read.map_err(|error| {
+                    dynoxide::DynoxideError::InternalServerError(error.to_string())
+                })?
             }
             None => None,
         };

@@ -50,7 +50,8 @@ impl Post {
         let (modules, kept) = (api::route_table(), failures.clone());
         let events = Events::with_modules(&modules, auth, Default::default(), store.clone(), kept);
         let mailbox = Mailbox::of(Some(folder.path()), world.ambient().clone());
-        let events = events.expect("they are declared well").delivering_to(receivers(mailbox.into()));
+        let events =
+            events.expect("they are declared well").delivering_to(receivers(mailbox.into()));
         let owner = world.ambient().new_id();
         Self { world, store, events, failures, folder, owner }
     }
@@ -118,7 +119,9 @@ async fn is_in_the_outbox(store: &Store, owner: Id, id: Id) -> bool {
 /// All mails in a data directory.
 fn mails(data: &Path) -> Vec<Value> {
     let Ok(files) = fs::read_dir(data.join("mail")) else { return Vec::new() };
-    files.map(|file| serde_json::from_slice(&fs::read(file.unwrap().path()).unwrap()).unwrap()).collect()
+    files
+        .map(|file| serde_json::from_slice(&fs::read(file.unwrap().path()).unwrap()).unwrap())
+        .collect()
 }
 
 fn hello() -> Value {
@@ -221,7 +224,8 @@ mod a_mail {
         let post = Post::new().await;
         let mut injected = hello();
         injected["subject"] = json!("Hi\r\nBcc: eve@example.com");
-        let (mail, other) = (post.commit(MAIL, &injected).await, post.commit(MAIL, &json!(7)).await);
+        let (mail, other) =
+            (post.commit(MAIL, &injected).await, post.commit(MAIL, &json!(7)).await);
 
         assert_eq!(post.tell(&[&mail]).await, from(&mail));
         assert_eq!(post.tell(&[&other]).await, from(&other));
@@ -257,7 +261,8 @@ mod a_webhook {
         assert_eq!(post.tell(&[&event]).await, all_done());
 
         let told = receiver.received().await;
-        let body = r#"{"data":{"order":7},"timestamp":"2026-11-22T16:30:00.000Z","type":"order.shipped"}"#;
+        let body =
+            r#"{"data":{"order":7},"timestamp":"2026-11-22T16:30:00.000Z","type":"order.shipped"}"#;
         assert_eq!((told.path.as_str(), told.body.as_str()), ("/hooks", body));
         assert_eq!(told.header("content-type"), "application/json");
         assert_eq!(told.header("webhook-id"), event.id.to_string());
@@ -448,7 +453,10 @@ mod on_a_laptop {
         assert!(page.contains("<h2>&lt;img src=x onerror=alert(1)&gt;</h2>"), "{page}");
         assert!(page.contains("<pre>a &lt; b &amp; &quot;c&quot;</pre>"), "{page}");
         let html = "&lt;script&gt;alert(&#39;2&#39;)&lt;/script&gt;&lt;p class=&quot;x&quot;&gt;";
-        assert!(page.contains(&format!("<iframe sandbox title='As HTML' srcdoc=\"{html}")), "{page}");
+        assert!(
+            page.contains(&format!("<iframe sandbox title='As HTML' srcdoc=\"{html}")),
+            "{page}"
+        );
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;

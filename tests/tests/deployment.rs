@@ -191,10 +191,7 @@ mod template {
         let resources = resources.as_object().expect("resources by name").values();
         let rules = resources.filter(|it| it["Type"] == "AWS::Events::Rule").map(|rule| {
             let rule = &rule["Properties"];
-            assert_eq!(
-                rule["Targets"][0]["Arn"],
-                json!({ "Fn::GetAtt": "EventsFunction.Arn" })
-            );
+            assert_eq!(rule["Targets"][0]["Arn"], json!({ "Fn::GetAtt": "EventsFunction.Arn" }));
             let text = |value: &Value| value.as_str().expect("text").to_owned();
             (text(&rule["Name"]["Fn::Sub"]), text(&rule["ScheduleExpression"]))
         });
@@ -424,9 +421,9 @@ mod template {
     fn environment(function: &str) -> Vec<(String, Value)> {
         let function = properties(function, "AWS::Serverless::Function");
         let both = template()["Globals"]["Function"].take();
-        let variables = [both, function].into_iter().filter_map(|it| {
-            Some(it["Environment"]["Variables"].as_object()?.clone())
-        });
+        let variables = [both, function]
+            .into_iter()
+            .filter_map(|it| Some(it["Environment"]["Variables"].as_object()?.clone()));
         variables.flatten().collect()
     }
 

@@ -190,7 +190,9 @@ mod the_samples {
 
     fn is_made_up(text: &str) -> bool {
         let text = text.replace('+', "-").replace('/', "_");
-        URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).is_ok_and(|bytes| bytes.starts_with(b"a sample of "))
+        URL_SAFE_NO_PAD
+            .decode(text.trim_end_matches('='))
+            .is_ok_and(|bytes| bytes.starts_with(b"a sample of "))
     }
 }
 

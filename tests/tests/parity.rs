@@ -80,9 +80,14 @@ async fn over_tcp(script: &[Step]) -> Vec<Value> {
     let address = listener.local_addr().expect("it is bound");
     let world = World::new().await;
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = tokio::spawn(serve(vec![listener], gateway(&world), Mailbox::of(None, world.ambient().clone()).into(), async {
-        drop(stopped.await);
-    }));
+    let server = tokio::spawn(serve(
+        vec![listener],
+        gateway(&world),
+        Mailbox::of(None, world.ambient().clone()).into(),
+        async {
+            drop(stopped.await);
+        },
+    ));
 
     let answers = play_in(&world, script, &Door::Http(address), "").await;
 

@@ -202,8 +202,24 @@ impl Attempt<'_> {
         }
         self.check_declared(&writes).map_err(NotDone::Failed)?;
         let writes = if self.listener.marked { writes.marked(&self.listener.name) } else { writes };
+        let known = lease.or(known);
+        let is_unknown = known.is_none();
+        match self.mark(known, writes.clone()).await {
+            // Failures were counted before. An effect outside the table is not had again for that.
+            Err(NotDone::Lost) if is_unknown => match self.known().await {
+                Ok(Some(known)) if !is_over(&known, self.run.again) => {
+                    self.mark(Some(known), writes).await
+                }
+                Ok(_) => Err(NotDone::Lost),
+                Err(error) => Err(NotDone::Failed(error.into())),
+            },
+            marked => marked,
+        }
+    }
+
+    async fn mark(&self, known: Option<HandledEvent>, writes: WriteSet) -> Result<(), NotDone> {
         let done = |event| HandledEvent { held_until: None, outcome: Some(Outcome::Done), ..event };
-        let mark = match lease.or(known) {
+        let mark = match known {
             Some(known) => WriteSet::new().replace(&mut done(known)),
             None => WriteSet::new().create(&mut done(self.unknown())),
         };

@@ -74,7 +74,8 @@ mod tests {
 
     #[test]
     fn mail_comes_from_an_address_with_a_name_or_without() {
-        for from in ["hello@example.com", "Landline <hello@example.com>", "O'Hara 2 <a@example.com>"]
+        for from in
+            ["hello@example.com", "Landline <hello@example.com>", "O'Hara 2 <a@example.com>"]
         {
             assert!(is_sender(from), "{from}");
         }

@@ -71,7 +71,11 @@ impl Mail {
     /// When it is blank.
     pub fn with_html(self, html: impl Into<String>) -> Result<Self, MailError> {
         let html = html.into();
-        if html.trim().is_empty() { Err(MailError::Html) } else { Ok(Self { html: Some(html), ..self }) }
+        if html.trim().is_empty() {
+            Err(MailError::Html)
+        } else {
+            Ok(Self { html: Some(html), ..self })
+        }
     }
 
     /// The one person whom it goes to.

@@ -37,9 +37,8 @@ impl Ses {
     }
 
     async fn take(&self, mail: &Mail) -> Result<(), Undelivered> {
-        let client = self
-            .client
-            .get_or_init(|| Client::new(&self.access.config(self.endpoint.as_deref())));
+        let client =
+            self.client.get_or_init(|| Client::new(&self.access.config(self.endpoint.as_deref())));
         let body = Body::builder().text(content(mail.text()));
         let body = body.set_html(mail.html().map(content)).build();
         let message = Message::builder().subject(content(mail.subject())).body(body).build();

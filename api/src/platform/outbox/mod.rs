@@ -87,11 +87,7 @@ impl Receivers {
     }
 
     /// An endpoint that its owner has deleted wants to hear nothing.
-    async fn tell(
-        &self,
-        endpoints: &Owned<WebhookEndpoint>,
-        message: &Message,
-    ) -> events::Result {
+    async fn tell(&self, endpoints: &Owned<WebhookEndpoint>, message: &Message) -> events::Result {
         let event: WebhookEvent = message.payload()?;
         let Some(endpoint) = endpoints.get(event.endpoint_id).await? else { return Ok(()) };
         let now = endpoints.ambient().now();
