@@ -440,6 +440,7 @@ mod seeded_changes {
 
     /// LANDLINE_SEED names the changes, LANDLINE_MUTATIONS says how often one of every kind, and
     /// LANDLINE_MUTATIONS_TO a folder to write them to, for another comparer.
+    #[expect(clippy::print_stdout, reason = "a seed that fails says so")]
     #[test]
     fn are_all_told_apart_and_the_operations_named() {
         let number = |name: &str| std::env::var(name).ok().and_then(|it| it.parse::<u64>().ok());

@@ -58,8 +58,9 @@ impl Post {
 
     /// Commit a message, and give it as the table's stream tells of it.
     async fn commit(&self, topic: &str, payload: &Value) -> Committed {
-        let message = Message::new(self.world.ambient(), self.owner, topic, payload).unwrap();
-        self.store.write(WriteSet::new().send(message.clone())).await.unwrap();
+        let message =
+            Message::new(self.world.ambient(), self.owner, topic, payload).expect("it is small");
+        self.store.write(WriteSet::new().send(message.clone())).await.expect("the store writes");
         let table = self.world.connection();
         let key = json!({
             "pk": { "S": format!("ACCOUNT#{}", self.owner) },
@@ -73,7 +74,7 @@ impl Post {
     async fn endpoint(&self, url: String) -> WebhookEndpoint {
         let mut endpoint =
             WebhookEndpoint::new(self.world.ambient(), self.owner, url).expect("a URL");
-        self.store.create(&mut endpoint).await.unwrap();
+        self.store.create(&mut endpoint).await.expect("the store writes");
         endpoint
     }
 
@@ -81,8 +82,9 @@ impl Post {
     async fn tell(&self, committed: &[&Committed]) -> Value {
         let record = |it: &&Committed| (it.id.to_string(), None, Some(it.item.clone()));
         let event = batches::dynamodb(&committed.iter().map(record).collect::<Vec<_>>());
-        let event = LambdaEvent::new(to_raw_value(&event).unwrap(), Context::default());
-        serde_json::to_value(self.events.invoke(event).await.unwrap()).unwrap()
+        let event = LambdaEvent::new(to_raw_value(&event).expect("it is JSON"), Context::default());
+        serde_json::to_value(self.events.invoke(event).await.expect("the event is acknowledged"))
+            .expect("an answer is JSON")
     }
 
     async fn is_in_the_outbox(&self, committed: &Committed) -> bool {
@@ -96,8 +98,18 @@ impl Post {
     /// What was set aside of the outbox, as far as it is told here.
     async fn set_aside(&self) -> Vec<Value> {
         let mut found = Vec::new();
-        for key in self.failures.list("failures/outbox.deliver_message/").await.unwrap() {
-            found.push(serde_json::from_slice(&self.failures.get(&key).await.unwrap()).unwrap());
+        for key in self
+            .failures
+            .list("failures/outbox.deliver_message/")
+            .await
+            .expect("the folder is read")
+        {
+            found.push(
+                serde_json::from_slice(
+                    &self.failures.get(&key).await.expect("the failure is read"),
+                )
+                .expect("a failure is JSON"),
+            );
         }
         found
     }
@@ -113,14 +125,19 @@ fn of_this_machine() -> Arc<Webhooks> {
 }
 
 async fn is_in_the_outbox(store: &Store, owner: Id, id: Id) -> bool {
-    store.get::<Message>(Key::owned::<Message>(owner, id)).await.unwrap().is_some()
+    store.get::<Message>(Key::owned::<Message>(owner, id)).await.expect("the store reads").is_some()
 }
 
 /// All mails in a data directory.
 fn mails(data: &Path) -> Vec<Value> {
     let Ok(files) = fs::read_dir(data.join("mail")) else { return Vec::new() };
     files
-        .map(|file| serde_json::from_slice(&fs::read(file.unwrap().path()).unwrap()).unwrap())
+        .map(|file| {
+            serde_json::from_slice(
+                &fs::read(file.expect("the folder is read").path()).expect("the mail is read"),
+            )
+            .expect("a mail is JSON")
+        })
         .collect()
 }
 
@@ -130,7 +147,7 @@ fn hello() -> Value {
 
 fn shipped(endpoint: &WebhookEndpoint) -> Value {
     let event = WebhookEvent::new(endpoint.id, "order.shipped", json!({ "order": 7 }));
-    serde_json::to_value(event.expect("its type is a word")).unwrap()
+    serde_json::to_value(event.expect("its type is a word")).expect("an event is JSON")
 }
 
 fn all_done() -> Value {
@@ -372,22 +389,23 @@ mod on_a_laptop {
     async fn start(data: &Path) -> (LocalDev, Store) {
         let arguments = ["--data-dir".as_ref(), data.as_os_str()];
         let laptop = LocalDev::start(data, arguments).await;
-        let endpoint = fs::read_to_string(data.join("store-address")).unwrap();
+        let endpoint = fs::read_to_string(data.join("store-address"))
+            .expect("local-dev says where its store is");
         let connection = Connection::embedded(endpoint, "landline");
         (laptop, Store::connect(connection, Ambient::system()))
     }
 
     async fn send(store: &Store, owner: Id, topic: &str, payload: &Value) -> Id {
-        let message = Message::new(store.ambient(), owner, topic, payload).unwrap();
+        let message = Message::new(store.ambient(), owner, topic, payload).expect("it is small");
         let id = message.id;
-        store.write(WriteSet::new().send(message)).await.unwrap();
+        store.write(WriteSet::new().send(message)).await.expect("the store writes");
         id
     }
 
     async fn endpoint(store: &Store, owner: Id, receiver: &Receiver) -> WebhookEndpoint {
         let url = format!("http://{}/", receiver.address());
         let mut endpoint = WebhookEndpoint::new(store.ambient(), owner, url).expect("a URL");
-        store.create(&mut endpoint).await.unwrap();
+        store.create(&mut endpoint).await.expect("the store writes");
         endpoint
     }
 
