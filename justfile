@@ -43,6 +43,10 @@ spec-release:
 spec-tools:
     .ci/run spec-tools
 
+# Requests out of the spec, good and bad, against local-dev
+schemathesis:
+    .ci/run schemathesis
+
 # A client of the spec: just sdk typescript, kotlin, swift or dart; all four without a name
 sdk *languages:
     .ci/sdk {{ languages }}

@@ -107,7 +107,8 @@ fn add_if_none_match(method: &HttpMethod, description: &mut Description) {
             text.pattern(Some(ENTITY_TAGS)).examples(["\"3\""]),
         ),
         HttpMethod::Put if description.precondition.is_some() => {
-            ("`*`: only if there is none yet.", text.pattern(Some("^[*]$")).examples(["*"]))
+            let any = text.pattern(Some("^[*]$")).min_length(Some(1)).max_length(Some(1));
+            ("`*`: only if there is none yet.", any.examples(["*"]))
         }
         _ => return,
     };
