@@ -422,7 +422,7 @@ mod tests {
             ("GET", "/nowhere", 404, json, problem(404, "not_found"), "media type"),
             ("GET", "/nowhere", 404, told, other_status, "another status"),
             ("GET", "/health", 500, told, problem(500, "not_found"), "other codes"),
-            ("GET", "/v1/notes", 401, told, problem(401, "token_missing"), "www-authenticate"),
+            ("GET", "/v1/account", 401, told, problem(401, "token_missing"), "www-authenticate"),
             ("GET", "/health", 503, told, problem(503, "unavailable"), "retry-after"),
         ] {
             let told = judge(method, path, status, media, &body);
