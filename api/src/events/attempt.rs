@@ -14,7 +14,7 @@ use http::Request;
 use models::{
     Timestamp,
     platform::events::{HandledEvent, Outcome},
-    store::{self, Store, WriteSet},
+    store::{self, Store, Tries, WriteSet},
 };
 use tokio::time::timeout_at;
 use tracing::{error, warn};
@@ -32,6 +32,8 @@ pub(super) const LONGEST: Duration = Duration::from_secs(15 * 60);
 pub(crate) struct Handling(Arc<Inner>);
 
 struct Inner {
+    /// The table, and not what is collected for it.
+    store: Store,
     handler: String,
     id: String,
     until: Timestamp,
@@ -48,8 +50,8 @@ enum Taken {
 impl Handling {
     /// Take the record for this attempt, for effects that no transaction takes back.
     /// Gives the record's name, for whoever has the effect to know it again.
-    pub(crate) async fn lease(&self, store: &Store) -> Result<String, Problem> {
-        let Inner { handler, id, until, again, taken } = &*self.0;
+    pub(crate) async fn lease(&self) -> Result<String, Problem> {
+        let Inner { store, handler, id, until, again, taken } = &*self.0;
         if let Some(Taken::Held(lease)) = taken.get() {
             return Ok(lease.digest());
         }
@@ -128,9 +130,9 @@ impl Attempt<'_> {
     }
 
     async fn attempt(&self) -> Result<bool, store::Error> {
+        let store = &self.run.store;
         let mut known = None;
-        let store = self.services.store.until(self.run.until);
-        let tries = store.tries();
+        let mut tries = None;
         let (mut view, mut collected) = store.collecting();
         loop {
             let handling = self.handling();
@@ -141,34 +143,44 @@ impl Attempt<'_> {
                 Some(Taken::Held(lease)) => Some(lease.clone()),
                 None => None,
             };
+            let writes = collected.take();
+            // Without an effect that anybody knows of nothing is kept.
+            if called.is_ok() && writes.is_empty() && lease.is_none() {
+                return Ok(true);
+            }
+            // What goes to the table is large, and stands apart from what does not.
+            let tries = tries.get_or_insert_with(|| store.tries());
             let done = match called {
-                Ok(()) => self.finish(collected.take(), lease.clone(), known.take()).await,
+                Ok(()) => Box::pin(self.finish(tries, writes, lease.clone(), known.take())).await,
                 Err(failure) => Err(NotDone::Failed(failure)),
             };
-            match done {
+            let failure = match done {
                 Ok(()) => return Ok(true),
-                // What a lease is for is not done anew at once.
-                Err(NotDone::Lost) if lease.is_none() && tries.back_off(store.ambient()).await => {
-                    known = self.known().await?;
-                    if known.as_ref().is_some_and(|known| is_over(known, self.run.again)) {
-                        return Ok(true);
-                    }
-                    // Whether it was a race or what is there does not allow it, the handler finds out.
-                    (view, collected) = store.checked().collecting();
-                }
+                Err(NotDone::Failed(failure)) => failure,
                 Err(NotDone::Lost) => {
-                    let failure = Failure::new("other writes were faster");
-                    return self.count(&failure, lease).await;
+                    // What a lease is for is not done anew at once.
+                    if lease.is_none() && tries.back_off(store.ambient()).await {
+                        known = Box::pin(self.known()).await?;
+                        if known.as_ref().is_some_and(|known| is_over(known, self.run.again)) {
+                            return Ok(true);
+                        }
+                        // Whether it was a race or what is there does not allow it, the handler
+                        // finds out.
+                        (view, collected) = store.checked().collecting();
+                        continue;
+                    }
+                    Failure::new("other writes were faster")
                 }
-                Err(NotDone::Failed(failure)) => return self.count(&failure, lease).await,
-            }
+            };
+            return Box::pin(self.count(&failure, lease)).await;
         }
     }
 
     fn handling(&self) -> Handling {
         Handling(Arc::new(Inner {
+            store: self.run.store.clone(),
             handler: self.listener.name.clone(),
-            id: self.incoming.id.clone(),
+            id: self.incoming.wire.id(),
             until: self.run.until,
             again: self.run.again,
             taken: OnceLock::new(),
@@ -189,41 +201,42 @@ impl Attempt<'_> {
         }
     }
 
-    /// Write what the handler has written, together with the mark.
+    /// Write what the handler has written, together with the mark. Done before is done, too.
     async fn finish(
         &self,
+        tries: &Tries,
         writes: WriteSet,
         lease: Option<HandledEvent>,
         known: Option<HandledEvent>,
     ) -> Result<(), NotDone> {
-        // Without an effect that anybody knows of nothing is kept.
-        if writes.is_empty() && lease.is_none() {
-            return Ok(());
-        }
         self.check_declared(&writes).map_err(NotDone::Failed)?;
         let writes = if self.listener.marked { writes.marked(&self.listener.name) } else { writes };
         let known = lease.or(known);
         let is_unknown = known.is_none();
-        match self.mark(known, writes.clone()).await {
+        match self.mark(tries, known, writes.clone()).await {
             // Failures were counted before. An effect outside the table is not had again for that.
             Err(NotDone::Lost) if is_unknown => match self.known().await {
-                Ok(Some(known)) if !is_over(&known, self.run.again) => {
-                    self.mark(Some(known), writes).await
-                }
-                Ok(_) => Err(NotDone::Lost),
+                Ok(Some(known)) if is_over(&known, self.run.again) => Ok(()),
+                Ok(Some(known)) => self.mark(tries, Some(known), writes).await,
+                Ok(None) => Err(NotDone::Lost),
                 Err(error) => Err(NotDone::Failed(error.into())),
             },
             marked => marked,
         }
     }
 
-    async fn mark(&self, known: Option<HandledEvent>, writes: WriteSet) -> Result<(), NotDone> {
+    async fn mark(
+        &self,
+        tries: &Tries,
+        known: Option<HandledEvent>,
+        writes: WriteSet,
+    ) -> Result<(), NotDone> {
         let done = |event| HandledEvent { held_until: None, outcome: Some(Outcome::Done), ..event };
         let mark = match known {
             Some(known) => WriteSet::new().replace(&mut done(known)),
             None => WriteSet::new().create(&mut done(self.unknown())),
         };
-        match self.services.store.write(mark.and(writes)).await {
+        match self.run.store.write_within(tries, mark.and(writes)).await {
             Ok(()) => Ok(()),
             Err(store::Error::Conflict { .. }) => Err(NotDone::Lost),
             Err(error) => Err(NotDone::Failed(error.into())),
@@ -249,13 +262,13 @@ impl Attempt<'_> {
     }
 
     fn unknown(&self) -> HandledEvent {
-        let now = self.services.store.ambient().now();
-        HandledEvent::new(&self.listener.name, &self.incoming.id, now)
+        let now = self.run.store.ambient().now();
+        HandledEvent::new(&self.listener.name, &self.incoming.wire.id(), now)
     }
 
     async fn known(&self) -> Result<Option<HandledEvent>, store::Error> {
-        let key = HandledEvent::key_of(&self.listener.name, &self.incoming.id);
-        self.services.store.get(key).await
+        let key = HandledEvent::key_of(&self.listener.name, &self.incoming.wire.id());
+        self.run.store.get(key).await
     }
 
     /// Count the failure. The last one sets the record aside, and only then it is over.
@@ -287,7 +300,7 @@ impl Attempt<'_> {
             event.outcome = Some(Outcome::SetAside);
             warn!("a record is set aside");
         }
-        match self.services.store.replace(&mut event).await {
+        match self.run.store.replace(&mut event).await {
             Ok(()) => Ok(is_last && !self.run.again),
             // Somebody else has the record too, and counts.
             Err(store::Error::Conflict { .. }) => Ok(false),
@@ -298,7 +311,7 @@ impl Attempt<'_> {
     /// Count the failure where nothing is known of the record, as is mostly so: one write is all.
     async fn is_first(&self, failure: &Failure) -> Result<bool, store::Error> {
         let mut event = HandledEvent { failures: 1, ..self.unknown() };
-        match self.services.store.create(&mut event).await {
+        match self.run.store.create(&mut event).await {
             Ok(()) => {
                 let (code, reason) = (failure.code(), failure.reason());
                 error!(code, reason, failures = 1, "a record was not handled");

@@ -33,7 +33,13 @@ mod batch;
 #[cfg(feature = "events")]
 mod check;
 #[cfg(feature = "events")]
+mod declared;
+#[cfg(feature = "events")]
+mod event;
+#[cfg(feature = "events")]
 mod failures;
+#[cfg(feature = "events")]
+mod refused;
 #[cfg(feature = "events")]
 mod replay;
 #[cfg(feature = "events")]
@@ -47,11 +53,11 @@ pub use records::{CustomEvent, ObjectCreated, QueueMessage, Record, StreamRecord
 #[cfg(feature = "events")]
 pub(crate) use attempt::Handling;
 #[cfg(feature = "events")]
-pub use batch::Refused;
-#[cfg(feature = "events")]
 pub use check::DeclarationsError;
 #[cfg(feature = "events")]
 pub use failures::{FailureStore, FailureStoreError, SetAside};
+#[cfg(feature = "events")]
+pub use refused::Refused;
 #[cfg(feature = "events")]
 pub use replay::Replayed;
 #[cfg(feature = "events")]

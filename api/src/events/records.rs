@@ -87,7 +87,7 @@ pub trait Record: Sized + Send + 'static {
 impl Record for ObjectCreated {
     #[cfg(feature = "events")]
     fn read(wire: &Wire) -> Result<Self> {
-        let Wire::Object(object) = wire else { return Err(another("a file")) };
+        let Wire::Object { object, .. } = wire else { return Err(another("a file")) };
         Ok(object.clone())
     }
 }
@@ -95,7 +95,7 @@ impl Record for ObjectCreated {
 impl<E: Entity + 'static> Record for Change<E> {
     #[cfg(feature = "events")]
     fn read(wire: &Wire) -> Result<Self> {
-        let Wire::Change(images) = wire else { return Err(another("a change")) };
+        let Wire::Change { images, .. } = wire else { return Err(another("a change")) };
         images.read().map_err(|error| Failure::of("undecodable", error.to_string()))
     }
 }
@@ -114,7 +114,7 @@ impl<T: DeserializeOwned + Send + 'static> Record for QueueMessage<T> {
 impl<T: DeserializeOwned + Send + 'static> Record for StreamRecord<T> {
     #[cfg(feature = "events")]
     fn read(wire: &Wire) -> Result<Self> {
-        let Wire::Stream { partition_key, sequence_number, data, arrived_at } = wire else {
+        let Wire::Stream { partition_key, sequence_number, data, arrived_at, .. } = wire else {
             return Err(another("a record of a stream"));
         };
         Ok(Self {

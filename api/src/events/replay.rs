@@ -10,9 +10,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::{
-    Answer, Events, FailureStoreError, Refused, SetAside,
-    batch::{Peek, Source},
-    runner::Run,
+    Answer, Events, FailureStoreError, Refused, SetAside, batch::Source, event::Event, runner::Run,
 };
 
 /// What a replay has come to.
@@ -107,12 +105,12 @@ impl Events {
         } else {
             raw(&json!({ "Records": [set_aside.record] }))
         };
-        let peek = Peek::at(event.get())?;
-        let batch = self.declared().read(&peek, event.get())?;
+        let batch = self.declared().records(Event::read(event.get())?)?;
         let run = Run {
             source: batch.source,
             payload: event.get(),
             request_id: &set_aside.request_id,
+            store: self.until(until),
             until,
             end,
             again: true,
@@ -136,9 +134,14 @@ impl Events {
                 .map_err(|_| Refused::Malformed("its payload is not JSON".to_owned()))?,
             event => raw(&event),
         };
-        match self.handle(event.get(), "replay", until, end).await? {
-            Answer::Batch { failures } => Ok(failures.is_empty()),
-            _ => Ok(true),
+        let event = event.get();
+        match Event::read(event)? {
+            // What it was to replay is there still.
+            Event::Replay(_) => Ok(true),
+            read => match self.handle(read, event, "replay", until, end).await? {
+                Answer::Batch { failures } => Ok(failures.is_empty()),
+                _ => Ok(true),
+            },
         }
     }
 }

@@ -13,8 +13,10 @@ use tracing::{Instrument, error, info, info_span};
 use super::{
     DeclarationsError, FailureStore, Listener, Refused, Replayed,
     attempt::{Attempt, LONGEST},
-    batch::{Batch, Declared, Peek, Source},
+    batch::{Batch, Source},
     check,
+    declared::Declared,
+    event::Event,
 };
 use crate::{Services, Settings, edge::Deadline, http::Module, platform::outbox::Receivers};
 
@@ -65,6 +67,8 @@ pub(super) struct Run<'a> {
     pub(super) source: Source,
     pub(super) payload: &'a str,
     pub(super) request_id: &'a str,
+    /// The table, while the invocation lasts.
+    pub(super) store: Store,
     /// When the invocation ends, and when its handlers do.
     pub(super) until: Timestamp,
     pub(super) end: Instant,
@@ -145,7 +149,14 @@ impl Events {
         let (until, end) = self.end(deadline);
         let span = info_span!("event", id = context.request_id);
         let handled = async {
-            let answer = self.handle(payload.get(), &context.request_id, until, end).await;
+            let (payload, request_id) = (payload.get(), &context.request_id);
+            let answer = match Event::read(payload) {
+                Ok(Event::Replay(prefix)) => {
+                    self.replay(&prefix, Some(until)).await.map(Answer::Replayed)
+                }
+                Ok(event) => self.handle(event, payload, request_id, until, end).await,
+                Err(refused) => Err(refused),
+            };
             if let Err(error) = &answer {
                 error!(%error, "not acknowledged");
             }
@@ -156,19 +167,16 @@ impl Events {
 
     pub(super) async fn handle(
         &self,
+        event: Event,
         payload: &str,
         request_id: &str,
         until: Timestamp,
         end: Instant,
     ) -> Result<Answer, Refused> {
-        let peek = Peek::at(payload)?;
-        if let Some(prefix) = peek.replay() {
-            let replayed = Box::pin(self.replay(prefix, Some(until))).await?;
-            return Ok(Answer::Replayed(replayed));
-        }
-        let batch = self.declared().read(&peek, payload)?;
+        let batch = self.declared().records(event)?;
         let source = batch.source;
-        let run = Run { source, payload, request_id, until, end, again: false, only: None };
+        let store = self.until(until);
+        let run = Run { source, payload, request_id, store, until, end, again: false, only: None };
         let began = Instant::now();
         let unhandled = self.run(&batch, &run).await;
         let (records, failed) = (batch.records.len(), unhandled.len());
@@ -183,6 +191,11 @@ impl Events {
 
     pub(super) fn failures(&self) -> &FailureStore {
         &self.0.failures
+    }
+
+    /// The table, until an invocation ends.
+    pub(super) fn until(&self, end: Timestamp) -> Store {
+        self.0.services.store.until(end)
     }
 
     /// When the invocation ends, and when its handlers do.
@@ -227,7 +240,8 @@ impl Events {
                 return false;
             }
             let attempt = Attempt { services, failures, listener, incoming, run, place };
-            let span = info_span!("record", handler = listener.name, id = incoming.identifier);
+            let span =
+                info_span!("record", handler = listener.name, id = incoming.wire.identifier());
             handled &= attempt.is_handled().instrument(span).await;
         }
         handled
@@ -244,7 +258,7 @@ fn lanes(batch: &Batch) -> Vec<Vec<usize>> {
             let mut lanes: Vec<Vec<usize>> = Vec::new();
             let mut of_group = HashMap::new();
             for place in all {
-                let group = batch.records[place].group.as_deref();
+                let group = batch.records[place].wire.group();
                 let lane = *of_group.entry(group).or_insert(lanes.len());
                 if lane == lanes.len() {
                     lanes.push(Vec::new());
@@ -269,7 +283,7 @@ fn answer(batch: Batch, unhandled: Vec<usize>) -> Result<Answer, Refused> {
             return Err(Refused::Failed { failed, records });
         }
     };
-    let identifier = |place: &usize| batch.records[*place].identifier.clone();
+    let identifier = |place: &usize| batch.records[*place].wire.identifier().to_owned();
     let failures = unhandled.iter().take(named).map(identifier);
     let failures = failures.map(|item_identifier| Failed { item_identifier }).collect();
     Ok(Answer::Batch { failures })

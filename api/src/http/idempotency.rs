@@ -291,10 +291,10 @@ impl Lease {
 impl FromRequestParts<Services> for Lease {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _services: &Services) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, _: &Services) -> Result<Self, Problem> {
         #[cfg(feature = "events")]
         if let Some(handling) = parts.extensions.get::<crate::events::Handling>().cloned() {
-            return handling.lease(&_services.store).await.map(Self);
+            return handling.lease().await.map(Self);
         }
         let Some(keyed) = parts.extensions.get::<Keyed>().cloned() else {
             let detail = "Send an `Idempotency-Key`: this request must not be done twice.";

@@ -276,6 +276,11 @@ mod replay {
             ),
             ("object.json", json!({ "requestContext": condition, "payload": event("2") })),
             ("async.json", json!({ "requestContext": condition, "requestPayload": event("3") })),
+            // A replay that was given up would find itself here, again and again.
+            (
+                "replay.json",
+                json!({ "requestContext": condition, "requestPayload": replay("aws/lambda/") }),
+            ),
             ("other.json", json!({ "requestContext": condition })),
         ] {
             std::fs::write(folder.join(name), record.to_string()).unwrap();
@@ -284,7 +289,7 @@ mod replay {
         let answer = served.invoke(&replay("aws/lambda/")).await;
 
         let failed = ["aws/lambda/async/other.json"];
-        assert_eq!(answer, json!({ "replayed": 3, "failed": failed, "left": 0 }));
+        assert_eq!(answer, json!({ "replayed": 4, "failed": failed, "left": 0 }));
         assert_eq!(tallied(&served.store, "orders").await, [1, 1, 1]);
         assert_eq!(std::fs::read_dir(folder).unwrap().count(), 1);
     }

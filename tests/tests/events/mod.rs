@@ -1,6 +1,7 @@
 //! Events that are no requests: what is handed to whom, what is answered, and what is kept.
 
 mod bucket;
+mod deadline;
 mod declarations;
 mod dispatch;
 mod failures;

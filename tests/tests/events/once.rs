@@ -158,6 +158,34 @@ mod with_a_lease {
         assert_eq!(notes.take(), ["message-1"]);
     }
 
+    /// Whoever has the effect knows the record again by it.
+    #[tokio::test(start_paused = true)]
+    async fn the_leases_id_is_the_same_each_time_that_the_record_comes() {
+        let ids = Notes::default();
+        let handler = {
+            let ids = ids.clone();
+            move |message: QueueMessage<Order>, lease: Lease| {
+                ids.add(lease.id());
+                async move { super::super::meet(message.body.fate) }
+            }
+        };
+        let modules = || vec![Module::new("queue").on_message("orders", handler.clone())];
+        let served = serve(modules()).await;
+        for (id, fate) in [("1", Fate::Fail), ("1", Fate::Panic), ("2", Fate::Pass)] {
+            served.invoke(&one_message(id, &order(1, fate))).await;
+        }
+        // Another process, after the first is gone.
+        let served = super::super::serve_on(&served.store, modules());
+        served.invoke(&one_message("1", &order(1, Fate::Pass))).await;
+
+        let ids = ids.take();
+
+        assert_eq!(ids.len(), 4);
+        assert!(ids.iter().all(|id| id.len() == 43), "{ids:?}");
+        assert_eq!([&ids[1], &ids[3]], [&ids[0]; 2]);
+        assert_ne!(ids[2], ids[0]);
+    }
+
     /// The second delivery comes while the first is being handled.
     #[tokio::test(start_paused = true)]
     async fn one_delivery_at_a_time_has_the_record() {
