@@ -309,6 +309,7 @@ fn answer(table: &Database, operation: &str, body: &Value) -> Result<String, Dyn
     match operation {
         "GetItem" => called(body, |call| table.get_item(call)),
         "Query" => called(body, |call| table.query(call)),
+        "Scan" => called(body, |call| table.scan(call)),
         "PutItem" => called(body, |call| table.put_item(call)),
         "UpdateItem" => called(body, |call| table.update_item(call)),
         "DeleteItem" => called(body, |call| table.delete_item(call)),

@@ -35,6 +35,8 @@ mod check;
 #[cfg(feature = "events")]
 mod failures;
 #[cfg(feature = "events")]
+mod filter;
+#[cfg(feature = "events")]
 mod replay;
 #[cfg(feature = "events")]
 mod runner;
@@ -52,6 +54,8 @@ pub use batch::Refused;
 pub use check::DeclarationsError;
 #[cfg(feature = "events")]
 pub use failures::{FailureStore, FailureStoreError, SetAside};
+#[cfg(feature = "events")]
+pub use filter::stream_filter;
 #[cfg(feature = "events")]
 pub use replay::Replayed;
 #[cfg(feature = "events")]
