@@ -180,7 +180,7 @@ impl Network {
         loop {
             let page = answer(&self.0.table, "Scan", &scan).expect("there is a table");
             let mut page: Value = serde_json::from_str(&page).expect("an answer is JSON");
-            items.extend(page["Items"].as_array_mut().expect("a list").drain(..));
+            items.append(page["Items"].as_array_mut().expect("a list"));
             if page["LastEvaluatedKey"].is_null() {
                 return items;
             }
