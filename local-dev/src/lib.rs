@@ -11,6 +11,7 @@ mod cli;
 mod data;
 mod dev;
 mod docs;
+mod filter;
 mod gateway;
 mod greeting;
 mod laptop;

@@ -3,11 +3,8 @@
 
 use std::time::Duration;
 
-use api::events::{Answer, Events, FailureStore, Trigger};
-use dynoxide::{
-    actions::get_records::Record,
-    types::{AttributeValue, Item},
-};
+use api::events::{Answer, Events, FailureStore};
+use dynoxide::actions::get_records::Record;
 use lambda_runtime::{Context, LambdaEvent};
 use models::Ambient;
 use serde_json::{
@@ -16,7 +13,7 @@ use serde_json::{
 };
 use tokio::{sync::oneshot, time::timeout};
 
-use crate::stream::Stream;
+use crate::{filter::Filter, stream::Stream};
 
 /// How often a stream without news is looked at. Lambda does so four times a second.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -37,8 +34,7 @@ pub(crate) struct Mapping {
     pub(crate) events: Events,
     pub(crate) failures: FailureStore,
     pub(crate) ambient: Ambient,
-    /// The kinds that somebody listens to: the mapping's filter.
-    kinds: Vec<&'static str>,
+    filter: Filter,
     /// How often the first record of what is next has failed, and how many are sent with it.
     failed: u32,
     most: usize,
@@ -51,14 +47,8 @@ impl Mapping {
         failures: FailureStore,
         ambient: Ambient,
     ) -> Self {
-        let modules = api::route_table();
-        let listeners = modules.iter().flat_map(|module| module.listeners());
-        let kinds = listeners.filter_map(|listener| match listener.trigger {
-            Trigger::Change(kind) => Some(kind),
-            _ => None,
-        });
-        let kinds = kinds.collect();
-        Self { stream, events, failures, ambient, kinds, failed: 0, most: BATCH }
+        let filter = Filter::of_app();
+        Self { stream, events, failures, ambient, filter, failed: 0, most: BATCH }
     }
 
     /// Deliver what changes, until `stopped` and what is being delivered then.
@@ -89,7 +79,7 @@ impl Mapping {
             return false;
         };
         let mut batch = records;
-        batch.retain(|record| self.is_listened_to(record));
+        batch.retain(|record| self.filter.lets_through(&self.stream.record(record)));
         let is_whole = batch.len() <= self.most;
         batch.truncate(self.most);
         if batch.is_empty() {
@@ -109,12 +99,6 @@ impl Mapping {
             }
         }
         true
-    }
-
-    fn is_listened_to(&self, record: &Record) -> bool {
-        let images = [&record.dynamodb.new_image, &record.dynamodb.old_image];
-        let mut kinds = images.into_iter().flatten().filter_map(kind);
-        kinds.any(|kind| self.kinds.contains(&kind))
     }
 
     /// Call the function, and read its answer as Lambda does: nothing named is success, and what it
@@ -214,12 +198,5 @@ pub(crate) async fn invoke(
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(refused)) => Err(CallError::Refused(refused.to_string())),
         Err(_) => Err(CallError::Ended),
-    }
-}
-
-fn kind(item: &Item) -> Option<&str> {
-    match item.get("kind")? {
-        AttributeValue::S(kind) => Some(kind),
-        _ => None,
     }
 }

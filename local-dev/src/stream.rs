@@ -100,13 +100,15 @@ impl Stream {
     /// The event that Lambda's poller makes of these records
     /// (<https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html>).
     pub(crate) fn event(&self, records: &[Record]) -> Value {
-        let (arn, region) = (self.arn(), Access::embedded().region);
-        let records = records.iter().map(|record| {
-            let mut record = serde_json::to_value(record).unwrap_or_default();
-            record["awsRegion"] = json!(region);
-            record["eventSourceARN"] = json!(arn);
-            record
-        });
+        let records = records.iter().map(|record| self.record(record));
         json!({ "Records": records.collect::<Vec<_>>() })
+    }
+
+    /// One of them.
+    pub(crate) fn record(&self, record: &Record) -> Value {
+        let mut record = serde_json::to_value(record).unwrap_or_default();
+        record["awsRegion"] = json!(Access::embedded().region);
+        record["eventSourceARN"] = json!(self.arn());
+        record
     }
 }

@@ -9,9 +9,10 @@ use api::{
 use lambda_runtime::{Context, LambdaEvent};
 use local_dev::Mailbox;
 use models::{
-    Ambient, Id,
+    Ambient, Id, Timestamp,
     aws::Access,
     platform::{
+        events::HandledEvent,
         mail::{MAIL, Mail},
         outbox::Message,
         webhook::{WEBHOOK, WebhookEndpoint, WebhookEvent},
@@ -502,5 +503,48 @@ mod on_a_laptop {
         assert_eq!(outcome.code, Some(1), "{outcome:?}");
         let why = "error: no module has declared the schedule nothing; there are: ";
         assert!(outcome.stderr.starts_with(why), "{outcome:?}");
+        assert!(outcome.stderr.contains("sweep_expired"), "{outcome:?}");
+    }
+
+    /// While it is served, and while it is not.
+    #[tokio::test]
+    async fn what_has_expired_goes_when_the_schedule_is_run() {
+        let data = tempdir().expect("a folder");
+        let (laptop, store) = start(data.path()).await;
+        let past = Timestamp::from_unix_millis(1_795_365_000_000);
+        let keep = async |id: &str| {
+            let mut event = HandledEvent::new("orders.charge_card", id, past);
+            event.expires_at = past;
+            store.create(&mut event).await.expect("the store writes");
+        };
+        let table = |path: &Path| {
+            let endpoint = fs::read_to_string(path.join("store-address")).expect("it is served");
+            Connection::embedded(endpoint, "landline")
+        };
+        let there = async |path: &Path| {
+            let table = table(path);
+            let scan = json!({ "TableName": table.table });
+            let items = call_store(&table, "Scan", &scan).await["Items"].take();
+            let items = items.as_array().expect("a list").clone();
+            items.into_iter().filter(|item| item["kind"]["S"] == "EVENT").count()
+        };
+        let path = data.path().to_str().expect("the folder's name is text");
+        let sweep = async || {
+            let arguments = ["--data-dir", path, "run-schedule", "sweep_expired"];
+            let outcome = run("local-dev", arguments, &[]).await;
+            assert_eq!(outcome.code, Some(0), "{outcome:?}");
+            assert_eq!(outcome.stdout, "Done: sweep_expired\n");
+        };
+
+        keep("1").await;
+        assert_eq!(there(data.path()).await, 1);
+        sweep().await;
+        assert_eq!(there(data.path()).await, 0);
+        keep("2").await;
+        laptop.end_with("TERM").await;
+        sweep().await;
+        let (laptop, _) = start(data.path()).await;
+        assert_eq!(there(data.path()).await, 0);
+        laptop.end_with("TERM").await;
     }
 }

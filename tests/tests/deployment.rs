@@ -50,9 +50,17 @@ fn properties(name: &str, kind: &str) -> Value {
 }
 
 mod template {
-    use std::{cell::RefCell, collections::BTreeSet, fs, path::Path};
+    use std::{
+        cell::RefCell,
+        collections::{BTreeMap, BTreeSet},
+        fs,
+        path::Path,
+    };
 
-    use api::{Settings, events::Trigger};
+    use api::{
+        Settings,
+        events::{Trigger, stream_filter},
+    };
     use auth::{Roles, SessionRules};
     use serde_json::{Value, json};
     use tests::{World, call_store};
@@ -151,16 +159,8 @@ mod template {
         });
         let patterns = patterns.collect::<Vec<_>>();
 
-        let of = |kind: &str| json!({ "dynamodb": { "NewImage": { "kind": { "S": [kind] } } } });
-        let modules = api::route_table();
-        let listeners = modules.iter().flat_map(|module| module.listeners());
-        let kinds = listeners.filter_map(|listener| match listener.trigger {
-            Trigger::Change(kind) => Some(kind),
-            _ => None,
-        });
-        let expected = kinds.collect::<BTreeSet<_>>().into_iter().map(of).collect::<Vec<_>>();
-
-        assert_eq!(patterns, expected);
+        assert_eq!(patterns, stream_filter(&api::route_table()));
+        assert!(patterns.len() <= 5, "a mapping takes no more");
         assert_eq!(mapping["EventSourceArn"], json!({ "Fn::GetAtt": "Table.StreamArn" }));
         assert_eq!(mapping["StartingPosition"], "TRIM_HORIZON", "nothing is lost at the start");
         assert_eq!(mapping["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
@@ -173,34 +173,110 @@ mod template {
         assert!(number("MaximumRecordAgeInSeconds") < Some(24 * 60 * 60), "the stream has a day");
     }
 
+    /// The schedules that modules declare: the name of the rule, and its expression.
+    fn schedules() -> BTreeSet<(String, String)> {
+        let modules = api::route_table();
+        let listeners = modules.iter().flat_map(|module| module.listeners());
+        let schedules = listeners.filter_map(|listener| {
+            let Trigger::Schedule(expression) = listener.trigger else { return None };
+            let function = listener.name.rsplit('.').next().expect("a name has parts");
+            Some((format!("${{AWS::StackName}}-{function}"), expression.to_owned()))
+        });
+        schedules.collect()
+    }
+
+    /// What there is of a type, by name.
+    fn all_of(kind: &str) -> BTreeMap<String, Value> {
+        let resources = template()["Resources"].take();
+        let resources = resources.as_object().expect("resources by name").iter();
+        let found = resources.filter(|(_, resource)| resource["Type"] == kind);
+        found.map(|(name, it)| (name.clone(), it["Properties"].clone())).collect()
+    }
+
     /// Each schedule has a rule that is named for its function, and there is no other rule.
     #[test]
     fn has_a_rule_for_each_schedule() {
-        let modules = api::route_table();
-        let listeners = modules.iter().flat_map(|module| module.listeners());
-        let mut expected = BTreeSet::new();
-        for listener in listeners {
-            if let Trigger::Schedule(expression) = listener.trigger {
-                let function = listener.name.rsplit('.').next().expect("a name has parts");
-                let name = format!("${{AWS::StackName}}-{function}");
-                expected.insert((name, expression.to_owned()));
-            }
-        }
-
-        let resources = template()["Resources"].take();
-        let resources = resources.as_object().expect("resources by name").values();
-        let rules = resources.filter(|it| it["Type"] == "AWS::Events::Rule").map(|rule| {
-            let rule = &rule["Properties"];
-            assert_eq!(rule["Targets"][0]["Arn"], json!({ "Fn::GetAtt": "EventsFunction.Arn" }));
+        let rules = all_of("AWS::Events::Rule").into_values().map(|rule| {
+            assert_eq!(rule["State"], "ENABLED");
+            let [target] = rule["Targets"].as_array().expect("a list").as_slice() else {
+                panic!("it has one target: {rule}");
+            };
+            assert_eq!(target["Arn"], json!({ "Fn::GetAtt": "EventsFunction.Arn" }));
+            assert_eq!(target["Input"], Value::Null, "the app reads the whole event");
+            assert!(target["RetryPolicy"].is_object(), "{rule}");
+            let undelivered = json!({ "Fn::GetAtt": "SchedulesUndelivered.Arn" });
+            assert_eq!(target["DeadLetterConfig"]["Arn"], undelivered);
             let text = |value: &Value| value.as_str().expect("text").to_owned();
             (text(&rule["Name"]["Fn::Sub"]), text(&rule["ScheduleExpression"]))
         });
-        assert_eq!(rules.collect::<BTreeSet<_>>(), expected);
+
+        assert_eq!(rules.collect::<BTreeSet<_>>(), schedules());
+    }
+
+    /// The function is called by these rules and no others, and what does not reach it is kept for
+    /// these and no others.
+    #[test]
+    fn lets_each_rule_call_the_function_and_keep_what_does_not_reach_it() {
+        let arn = |name: &String| json!({ "Fn::GetAtt": format!("{name}.Arn") });
+        let rules: Vec<_> = all_of("AWS::Events::Rule").keys().map(arn).collect();
+        assert!(!rules.is_empty());
+
+        let mut permissions: Vec<_> = all_of("AWS::Lambda::Permission").into_values().collect();
+        permissions.retain(|it| it["Principal"] == "events.amazonaws.com");
+        let queues: Vec<_> = all_of("AWS::SQS::Queue").into_iter().collect();
+        let policy = properties("SchedulesUndeliveredPolicy", "AWS::SQS::QueuePolicy");
+        let [allow, deny] =
+            policy["PolicyDocument"]["Statement"].as_array().expect("a list").as_slice()
+        else {
+            panic!("{policy}");
+        };
+
+        let called: Vec<_> = permissions.iter().map(|it| it["SourceArn"].clone()).collect();
+        assert_eq!(called, rules);
+        for permission in permissions {
+            assert_eq!(permission["Action"], "lambda:InvokeFunction");
+            assert_eq!(permission["FunctionName"], json!({ "Ref": "EventsFunction" }));
+        }
+        let [(queue, properties)] = &queues[..] else { panic!("{queues:?}") };
+        assert_eq!(properties["SqsManagedSseEnabled"], "true");
+        assert_eq!(policy["Queues"], json!([{ "Ref": queue }]));
+        assert_eq!(
+            *allow,
+            json!({
+                "Sid": "SchedulesOfThisStack",
+                "Effect": "Allow",
+                "Principal": { "Service": "events.amazonaws.com" },
+                "Action": "sqs:SendMessage",
+                "Resource": arn(queue),
+                "Condition": { "ArnEquals": { "aws:SourceArn": rules } },
+            }),
+        );
+        assert_eq!(deny["Effect"], "Deny");
+        assert_eq!(deny["Condition"], json!({ "Bool": { "aws:SecureTransport": "false" } }));
+    }
+
+    #[test]
+    fn tells_of_schedules_that_do_not_reach_the_function() {
+        let alarm = properties("SchedulesAreUndelivered", "AWS::CloudWatch::Alarm");
+
+        let queue = json!({ "Fn::GetAtt": "SchedulesUndelivered.QueueName" });
+        assert_eq!(alarm["Dimensions"], json!([{ "Name": "QueueName", "Value": queue }]));
+        assert_eq!(alarm["MetricName"], "ApproximateNumberOfMessagesVisible");
+        assert_eq!(alarm["Threshold"], "0");
+        assert_eq!(alarm["ComparisonOperator"], "GreaterThanThreshold");
+        let topic = json!({ "Fn::If": [
+            "HasAlarmTopic",
+            [{ "Ref": "AlarmTopic" }],
+            { "Ref": "AWS::NoValue" },
+        ] });
+        assert_eq!(alarm["AlarmActions"], topic);
     }
 
     #[test]
     fn allows_the_events_function_what_it_calls_and_no_more() {
         let allowed = allowed("EventsRole");
+        let mut store = called_by_the_store();
+        store.extend(called_by_the_sweep());
 
         let actions = |all: &[&str]| all.iter().map(|&it| it.to_owned()).collect::<BTreeSet<_>>();
         let stream = ["DescribeStream", "GetRecords", "GetShardIterator"];
@@ -212,7 +288,7 @@ mod template {
         assert_eq!(
             allowed,
             [
-                (called_by_the_store(), table),
+                (store, table),
                 (actions(&["dynamodb:Query"]), json!({ "Fn::Sub": "${Table.Arn}/index/byLookup" })),
                 (stream, json!({ "Fn::GetAtt": "Table.StreamArn" })),
                 // It has no resource that could be named.
@@ -348,26 +424,40 @@ mod template {
         allowed
     }
 
-    /// The permissions for every call in the store's sources, but for those that make the table:
-    /// the template does that in the cloud.
+    /// The permissions for every call in the store's sources, but for those that make the table,
+    /// which the template does in the cloud, and those of the sweep, which is no request.
     fn called_by_the_store() -> BTreeSet<String> {
         let store = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/src/store");
         let mut permissions = BTreeSet::new();
         for file in fs::read_dir(store).expect("the store has a folder") {
             let path = file.expect("it can be listed").path();
-            if path.extension().is_none_or(|end| end != "rs") || path.ends_with("table.rs") {
+            let others = ["table.rs", "walk.rs"].iter().any(|other| path.ends_with(other));
+            if path.extension().is_none_or(|end| end != "rs") || others {
                 continue;
             }
             let source = fs::read_to_string(path).expect("it can be read");
             let source: String = source.split_whitespace().collect();
-            let calls = source.split("client.").skip(1).filter_map(|rest| rest.split_once('('));
-            permissions.extend(calls.filter_map(|(call, _)| permission(call)));
+            permissions.extend(called_in(&source));
             // In a transaction the permission is that of each write in it.
             let parts = ["ConditionCheck", "Delete", "Get", "Put", "Update"];
             let parts = parts.iter().filter(|part| source.contains(&format!("{part}::builder()")));
             permissions.extend(parts.map(|part| format!("dynamodb:{part}Item")));
         }
         permissions
+    }
+
+    fn called_by_the_sweep() -> BTreeSet<String> {
+        let source = include_str!("../../models/src/store/walk.rs").split_whitespace();
+        let called = called_in(&source.collect::<String>());
+        let expected = ["dynamodb:DeleteItem", "dynamodb:Scan"].map(str::to_owned);
+        assert_eq!(called, expected.into());
+        called
+    }
+
+    /// The permissions for the calls in a source that has no white space.
+    fn called_in(source: &str) -> BTreeSet<String> {
+        let calls = source.split("client.").skip(1).filter_map(|rest| rest.split_once('('));
+        calls.filter_map(|(call, _)| permission(call)).collect()
     }
 
     /// The permission for the call to Secrets Manager. The template's key is no parameter of SSM's.

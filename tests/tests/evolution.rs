@@ -14,6 +14,7 @@ use models::{
         idempotency::KeyedRequest,
         outbox::Message,
         session::Session,
+        sweep::Sweep,
         webhook::WebhookEndpoint,
     },
     store::{Entity, Key, Store},
@@ -107,6 +108,11 @@ mod what_was_stored {
     #[tokio::test]
     async fn of_a_message_is_read_and_kept() {
         expect_all_kept::<Message>(owned_key::<Message>).await;
+    }
+
+    #[tokio::test]
+    async fn of_the_sweep_is_read_and_kept() {
+        expect_all_kept::<Sweep>(|_| Sweep::at()).await;
     }
 
     #[tokio::test]

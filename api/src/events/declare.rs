@@ -1,11 +1,11 @@
 #[cfg(feature = "events")]
-use std::sync::Arc;
+use std::{future::ready, sync::Arc};
 
 #[cfg(feature = "events")]
 use futures_util::future::BoxFuture;
 #[cfg(feature = "events")]
 use http::request::Parts;
-use models::store::{Change, Entity};
+use models::store::{Change, Entity, Images};
 
 use super::{CustomEvent, Handler, ObjectCreated, QueueMessage, Record, StreamRecord, Tick};
 #[cfg(feature = "events")]
@@ -23,6 +23,8 @@ pub struct Listener {
     pub outputs: Vec<Output>,
     /// Whether its writes carry its name, so that they do not come back to it.
     pub marked: bool,
+    /// Whether it is called for what is new alone; see [`Module::on_created`].
+    pub only_created: bool,
     #[cfg(feature = "events")]
     pub(crate) run: Run,
 }
@@ -72,14 +74,27 @@ impl Module {
         self.listen(Trigger::ObjectCreated(prefix), handler)
     }
 
-    /// Handle each change of an entity in the table (DynamoDB Streams). The handler must say what
-    /// it writes itself: [`writing`](Self::writing).
+    /// Handle each change of an entity in the table, deletions too (DynamoDB Streams). The handler
+    /// must say what it writes itself: [`writing`](Self::writing).
     #[must_use]
     pub fn on_change<E: Entity + 'static, H, A>(self, handler: H) -> Self
     where
         H: Handler<Change<E>, A>,
     {
-        self.listen(Trigger::Change(E::KIND), handler)
+        let listening = self.listen(Trigger::Change(E::KIND), handler);
+        listening.calling_for(|change| !change.is_end_of_tombstone())
+    }
+
+    /// The same for what is new and nothing else, also where something was before that is deleted
+    /// or has expired. The function is not even started for other changes, if no handler wants
+    /// them: what is written once and soon deleted, such as a message, costs half.
+    #[must_use]
+    pub fn on_created<E: Entity + 'static, H, A>(self, handler: H) -> Self
+    where
+        H: Handler<Change<E>, A>,
+    {
+        let listening = self.listen(Trigger::Change(E::KIND), handler);
+        listening.of_the_last(|listener| listener.only_created = true).calling_for(Images::is_new)
     }
 
     /// Handle each message of a queue, whose body is the JSON of a `T` (SQS).
@@ -162,6 +177,21 @@ impl Module {
         self
     }
 
+    /// Call the handler before this for these changes alone; the others are done without it.
+    #[cfg_attr(not(feature = "events"), expect(unused_variables, reason = "it is not linked"))]
+    fn calling_for(self, wanted: fn(&Images) -> bool) -> Self {
+        #[cfg(feature = "events")]
+        return self.of_the_last(|listener| {
+            let run = listener.run.clone();
+            listener.run = Arc::new(move |wire, parts, services| match wire {
+                Wire::Change { images, .. } if !wanted(images) => Box::pin(ready(Ok(()))),
+                _ => run(wire, parts, services),
+            });
+        });
+        #[cfg(not(feature = "events"))]
+        self
+    }
+
     #[cfg_attr(not(feature = "events"), expect(unused_variables, reason = "it is not linked"))]
     fn listen<R: Record, H: Handler<R, A>, A>(mut self, trigger: Trigger, handler: H) -> Self {
         let function = std::any::type_name::<H>().rsplit("::").next().unwrap_or_default();
@@ -170,6 +200,7 @@ impl Module {
             trigger,
             outputs: Vec::new(),
             marked: false,
+            only_created: false,
             #[cfg(feature = "events")]
             run: Arc::new(move |wire, parts, services| {
                 let handler = handler.clone();

@@ -39,6 +39,8 @@ mod event;
 #[cfg(feature = "events")]
 mod failures;
 #[cfg(feature = "events")]
+mod filter;
+#[cfg(feature = "events")]
 mod refused;
 #[cfg(feature = "events")]
 mod replay;
@@ -56,6 +58,8 @@ pub(crate) use attempt::Handling;
 pub use check::DeclarationsError;
 #[cfg(feature = "events")]
 pub use failures::{FailureStore, FailureStoreError, SetAside};
+#[cfg(feature = "events")]
+pub use filter::stream_filter;
 #[cfg(feature = "events")]
 pub use refused::Refused;
 #[cfg(feature = "events")]

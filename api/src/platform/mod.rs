@@ -8,6 +8,8 @@ pub mod keys;
 #[cfg(feature = "events")]
 pub mod outbox;
 pub mod sessions;
+#[cfg(feature = "events")]
+mod sweeper;
 
 use crate::http::Module;
 
@@ -21,6 +23,6 @@ pub(crate) fn modules() -> Vec<Module> {
         keys::module(),
     ];
     #[cfg(feature = "events")]
-    let modules = modules.into_iter().chain([outbox::module()]).collect();
+    let modules = modules.into_iter().chain([outbox::module(), sweeper::module()]).collect();
     modules
 }

@@ -11,4 +11,5 @@ pub mod limit;
 pub mod mail;
 pub mod outbox;
 pub mod session;
+pub mod sweep;
 pub mod webhook;

@@ -4,14 +4,14 @@ use super::{
     Entity, Error, Owned, Store,
     item::read_attributes,
     key::owner_of,
-    table::{DELETED_AT, KIND, PARTITION, WRITTEN_BY},
+    table::{DELETED_AT, KIND, PARTITION, VERSION, WRITTEN_BY},
 };
 use crate::Id;
 
 /// What has become of one thing: a record of the table's stream, read by the store's own rules.
 #[derive(Clone, Debug)]
 pub struct Change<E> {
-    /// As it was; nothing where it is new.
+    /// As it was; nothing where it is new. What it has replaced after its end was gone already.
     pub before: Option<E>,
     /// As it is; nothing where it is gone. What phones keep leaves a tombstone, which is nothing too.
     pub after: Option<E>,
@@ -53,6 +53,19 @@ impl Images {
         self.text(KIND)
     }
 
+    /// Whether this has made it: where nothing was, or a tombstone, or what had expired. Who makes
+    /// something counts its versions from 1, or on from the tombstone's.
+    pub fn is_new(&self) -> bool {
+        let Some(new) = self.new.as_ref().filter(|new| !is_tombstone(new)) else { return false };
+        let is_first = matches!(new.get(VERSION), Some(AttributeValue::N(first)) if first == "1");
+        is_first || self.old.as_ref().is_none_or(is_tombstone)
+    }
+
+    /// Whether a tombstone has left the table. Of that nobody is told.
+    pub fn is_end_of_tombstone(&self) -> bool {
+        self.new.is_none() && self.old.as_ref().is_some_and(is_tombstone)
+    }
+
     /// The event handler that has written it, where that one has [marked](super::WriteSet::marked)
     /// its writes. Nobody knows it of a deletion.
     pub fn written_by(&self) -> Option<&str> {
@@ -69,11 +82,11 @@ impl Images {
             return Err(Error::Unreadable { kind: E::KIND, field: "NewImage".to_owned() });
         }
         let read = |item: &Option<Item>| {
-            let alive = item.as_ref().filter(|item| !item.contains_key(DELETED_AT));
+            let alive = item.as_ref().filter(|item| !is_tombstone(item));
             alive.map(|item| read_attributes(E::KIND, item.inner().clone())).transpose()
         };
         Ok(Change {
-            before: read(&self.old)?,
+            before: if self.is_new() { None } else { read(&self.old)? },
             after: read(&self.new)?,
             expired: self.expired,
             owner: self.text(PARTITION).and_then(owner_of),
@@ -83,6 +96,10 @@ impl Images {
     fn text(&self, name: &str) -> Option<&str> {
         text(self.new.as_ref().or(self.old.as_ref())?, name)
     }
+}
+
+fn is_tombstone(item: &Item) -> bool {
+    item.contains_key(DELETED_AT)
 }
 
 fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {

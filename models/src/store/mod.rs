@@ -24,6 +24,7 @@ mod shape;
 mod table;
 mod tries;
 mod unanswered;
+mod walk;
 mod write;
 mod write_set;
 
@@ -39,6 +40,8 @@ pub use page::Page;
 pub use precondition::Precondition;
 pub use shape::Projection;
 pub use tries::Tries;
+pub(crate) use walk::Passed;
+pub use walk::Place;
 pub use write::Collected;
 pub use write_set::WriteSet;
 
@@ -66,7 +69,7 @@ macro_rules! page_view {
     };
 }
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -112,6 +115,17 @@ impl Store {
     pub fn until(&self, end: Timestamp) -> Self {
         let end = Instant::now().checked_add(end.since(self.ambient().now()));
         Self(self.0.clone(), View { end, ..self.1.clone() })
+    }
+
+    /// The same table, for what happens at once and by itself, whatever becomes of the writes that
+    /// this store collects.
+    pub(crate) fn apart(&self) -> Self {
+        Self(self.0.clone(), View { end: self.1.end, ..View::default() })
+    }
+
+    /// For how long it may be asked; `None` when nobody has [said](Self::until) an end.
+    pub(crate) fn time_left(&self) -> Option<Duration> {
+        self.1.end.map(|end| end.saturating_duration_since(Instant::now()))
     }
 
     /// The table's name.

@@ -212,18 +212,26 @@ mod a_change {
     async fn comes_with_both_images_through_the_stores_own_rules() {
         let notes = Notes::default();
         let served = serve_changes(&notes).await;
-        let one = |number| Some(image(number, Fate::Pass));
+        let of = |number, version: &str| {
+            let mut image = image(number, Fate::Pass);
+            image["version"]["N"] = json!(version);
+            Some(image)
+        };
         let mut tombstone = image(0, Fate::Pass);
         tombstone["deletedAt"] = json!({ "S": "2026-11-22T16:30:00.000Z" });
         for name in ["number", "fate", "id", "owner"] {
             tombstone.as_object_mut().unwrap().remove(name);
         }
         let records = [
-            ("1".to_owned(), None, one(1)),
-            ("2".to_owned(), one(1), one(2)),
-            ("3".to_owned(), one(2), Some(tombstone.clone())),
-            ("4".to_owned(), Some(tombstone), one(4)),
-            ("5".to_owned(), one(4), None),
+            ("1".to_owned(), None, of(1, "1")),
+            ("2".to_owned(), of(1, "1"), of(2, "2")),
+            ("3".to_owned(), of(2, "2"), Some(tombstone.clone())),
+            ("4".to_owned(), Some(tombstone.clone()), of(4, "4")),
+            ("5".to_owned(), of(4, "4"), None),
+            // What had expired has been replaced.
+            ("6".to_owned(), of(4, "4"), of(6, "1")),
+            // Of the end of a tombstone nobody is told.
+            ("7".to_owned(), Some(tombstone), None),
         ];
         let mut event = batches::dynamodb(&records);
         event["Records"][4]["userIdentity"] =
@@ -239,8 +247,38 @@ mod a_change {
                 "Some(2) None false",
                 "None Some(4) false",
                 "Some(4) None true",
+                "None Some(6) false",
             ],
         );
+    }
+
+    /// Whatever else comes with it: another handler of the same kind may want that.
+    #[tokio::test(start_paused = true)]
+    async fn that_is_new_alone_reaches_who_wants_no_other() {
+        let notes = Notes::default();
+        let note = noting!(notes, |change: Change<Parcel>| said(&change));
+        let served = serve_one(Module::new("parcels").on_created(note)).await;
+        let of = |number, version: &str| {
+            let mut image = image(number, Fate::Pass);
+            image["version"]["N"] = json!(version);
+            Some(image)
+        };
+        let mut tombstone = of(0, "3");
+        tombstone.as_mut().unwrap()["deletedAt"] = json!({ "S": "2026-11-22T16:30:00.000Z" });
+        let records = [
+            ("1".to_owned(), None, of(1, "1")),
+            ("2".to_owned(), of(1, "1"), of(2, "2")),
+            ("3".to_owned(), of(2, "2"), tombstone.clone()),
+            ("4".to_owned(), tombstone.clone(), of(4, "4")),
+            ("5".to_owned(), of(4, "4"), None),
+            ("6".to_owned(), of(4, "4"), of(6, "1")),
+            ("7".to_owned(), tombstone, None),
+        ];
+
+        assert_eq!(served.invoke(&batches::dynamodb(&records)).await, all_done());
+
+        let new = ["None Some(1) false", "None Some(4) false", "None Some(6) false"];
+        assert_eq!(notes.take(), new);
     }
 
     /// The stream tells of all that is in the table.

@@ -9,6 +9,7 @@ mod fixtures;
 mod once;
 mod program;
 mod runner;
+mod sweep;
 
 use std::sync::{Arc, Mutex};
 

@@ -25,7 +25,7 @@ use crate::{
 };
 
 pub(crate) fn module() -> Module {
-    Module::new("outbox").on_change(deliver_message).writing::<Message>().marked()
+    Module::new("outbox").on_created(deliver_message).writing::<Message>().marked()
 }
 
 /// Who takes what is delivered, by the topics of messages. Cheap to clone.
