@@ -11,12 +11,13 @@ use std::{
 use clap::{
     CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind, parser::ValueSource,
 };
+use models::Ambient;
 use tracing_subscriber::EnvFilter;
 
 #[cfg(feature = "s3")]
 use crate::BUCKET;
 use crate::{
-    DataDir, Front, Laptop, Ports, Source, data,
+    DataDir, Front, Laptop, Ports, Producer, SendError, Source, data,
     greeting::{Files, Greeting},
     network,
     reach::Reach,
@@ -114,6 +115,26 @@ enum Command {
         /// The function that the schedule calls
         name: String,
     },
+    /// Send a message to a queue that a module listens to, also while local-dev runs
+    SendMessage {
+        /// The queue
+        queue: String,
+        /// What it says: JSON, for most handlers
+        body: String,
+        /// Its message group, which a queue in order wants
+        #[arg(long)]
+        group: Option<String>,
+    },
+    /// Put a record into a stream that a module listens to, also while local-dev runs
+    PutRecord {
+        /// The stream
+        stream: String,
+        /// What it says: JSON, for most handlers
+        data: String,
+        /// What the order is kept within
+        #[arg(long, value_name = "KEY")]
+        partition_key: String,
+    },
     /// Send what no event handler could do again, also while local-dev runs
     Replay {
         /// Which failures
@@ -168,6 +189,16 @@ async fn execute(cli: Cli) -> Result<(), Box<dyn Error>> {
             change_role(&path, &email, &role, remove).await
         }
         Some(Command::RunSchedule { name }) => run_schedule(&path, &name).await,
+        Some(Command::SendMessage { queue, body, group }) => {
+            let message = |to: &Producer| to.send_message(&queue, group.as_deref(), &body);
+            let id = produce(&path, message).await?;
+            say(&format!("Sent: {id}\n"))
+        }
+        Some(Command::PutRecord { stream, data, partition_key }) => {
+            let record = |to: &Producer| to.put_record(&stream, &partition_key, data.as_bytes());
+            let number = produce(&path, record).await?;
+            say(&format!("Put: {number}\n"))
+        }
         Some(Command::Replay { prefix }) => replay(&path, &prefix).await,
         Some(Command::Openapi) => say(&openapi::json()?),
     }
@@ -240,6 +271,23 @@ async fn run_schedule(path: &Path, name: &str) -> Result<(), Box<dyn Error>> {
     let report = schedule::run(&reach, path, name).await;
     reach.close().await;
     say(&report?)
+}
+
+/// Into the file of the local-dev that has the directory, or of this command, which then delivers what
+/// it can before it ends.
+async fn produce<T>(
+    path: &Path,
+    send: impl FnOnce(&Producer) -> Result<T, SendError>,
+) -> Result<T, Box<dyn Error>> {
+    log("warn");
+    let reach = Reach::open(path).await?;
+    let file = data::store_file(path);
+    let sent = match Producer::open(&file, &api::route_table(), Ambient::system()) {
+        Ok(producer) => send(&producer).map_err(Into::into),
+        Err(error) => Err(error.into()),
+    };
+    reach.close().await;
+    sent
 }
 
 async fn replay(path: &Path, prefix: &str) -> Result<(), Box<dyn Error>> {

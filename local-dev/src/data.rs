@@ -37,6 +37,11 @@ const COMPANIONS: [&str; 9] = [
     "s3-address.new",
 ];
 
+/// The store's file in a data directory, whoever has that.
+pub(crate) fn store_file(path: &Path) -> PathBuf {
+    path.join(STORE)
+}
+
 /// A data directory that belongs to this process until it is dropped.
 #[derive(Debug)]
 pub struct DataDir {
@@ -122,7 +127,7 @@ impl DataDir {
 
     /// Where the store's file is or will be.
     pub fn store(&self) -> PathBuf {
-        self.path.join(STORE)
+        store_file(&self.path)
     }
 
     /// Where the signing key's file is or will be.

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use api::events::{Events, FailureStore, FailureStoreError};
+use api::events::FailureStoreError;
 use dynoxide::storage::Storage;
 use models::Ambient;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -21,7 +21,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::mapping::{CallError, FUNCTION, invoke_as};
+use crate::mapping::{CallError, FUNCTION, Function, invoke_as};
 
 /// Before the second attempt and before the third. Lambda waits one minute and two.
 const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_millis(500)];
@@ -38,17 +38,6 @@ pub(crate) const QUEUE: &str = "
         event TEXT NOT NULL,
         failed INTEGER NOT NULL DEFAULT 0
     );";
-
-/// The function that events are for, and where those are kept that it cannot do.
-#[derive(Clone)]
-pub struct Function {
-    /// The handlers.
-    pub events: Events,
-    /// The destination of failures.
-    pub failures: FailureStore,
-    /// Time and ids.
-    pub ambient: Ambient,
-}
 
 /// The file that queue and objects share, so that one transaction can be about both.
 #[derive(Clone)]
@@ -138,9 +127,8 @@ impl Invocations {
 
     /// Call the function; what has failed comes again then.
     async fn attempt(self, mut invocation: Invocation) -> Option<(Instant, Invocation)> {
-        let Function { events, ambient, .. } = &self.function;
         let event = invocation.event.clone();
-        let Err(error) = invoke_as(&invocation.request, events, ambient, event).await else {
+        let Err(error) = invoke_as(&invocation.request, &self.function, event).await else {
             self.is_over(invocation.id);
             return None;
         };

@@ -13,14 +13,16 @@ use models::{
     store::{Connection, Store},
 };
 
-use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
+use futures_util::future::join_all;
+use tokio::{sync::oneshot, time::timeout};
 
 #[cfg(feature = "s3")]
-use crate::{BucketError, EmbeddedBucket, Function, data::FILES};
+use crate::{BucketError, EmbeddedBucket, data::FILES};
 use crate::{
-    DataDir, DataError, EmbeddedStore, Gateway, Mailbox, StoreError,
+    DataDir, DataError, EmbeddedStore, Function, Gateway, Mailbox, StoreError,
     data::{FAILURES, Served},
     mapping::Mapping,
+    producer::{Pollers, deliver},
 };
 
 /// The table's name in the embedded store.
@@ -52,8 +54,8 @@ pub struct Laptop {
     pub data: Option<DataDir>,
     /// The mails that were sent.
     pub mailbox: Arc<Mailbox>,
-    /// Follows the table's stream; ends when the sender is dropped.
-    mapping: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+    /// Those of the table's stream, and of queues and streams.
+    pollers: Pollers,
 }
 
 /// What is being delivered when the app stops may take so long. What is not done then is done after
@@ -104,29 +106,24 @@ impl Laptop {
         let settings = settings(signing_key, connection)?;
         let path = data.as_ref().map(DataDir::path);
         let mailbox = Arc::new(Mailbox::of(path, ambient.clone()));
-        let failures = failures(path);
-        let events = events(settings.clone(), failures.clone(), mailbox.clone(), ambient.clone())?;
+        let function = function(settings.clone(), path, mailbox.clone(), ambient.clone())?;
+        let modules = api::route_table();
         #[cfg(feature = "s3")]
         let bucket = {
-            let (events, failures, ambient) = (events.clone(), failures.clone(), ambient.clone());
-            let function = Function { events, failures, ambient };
             let folder = path.map(|path| path.join(FILES));
-            let modules = api::route_table();
-            EmbeddedBucket::start(&store, folder.as_deref(), ports.s3, &modules, function)?
+            EmbeddedBucket::start(&store, folder.as_deref(), ports.s3, &modules, function.clone())?
         };
         if let Some(data) = &data {
             data.announce(Served::Store, store.endpoint())?;
             #[cfg(feature = "s3")]
             data.announce(Served::Bucket, bucket.endpoint())?;
         }
-        let mapping = match store.stream(TABLE)? {
-            Some(stream) => {
-                let mapping = Mapping::new(stream, events, failures, ambient.clone());
-                let (stop, stopped) = oneshot::channel();
-                Some((stop, EmbeddedStore::beside(mapping.follow(stopped))?))
-            }
-            None => None,
-        };
+        let mut pollers = deliver(&store, &modules, &function)?;
+        if let Some(stream) = store.stream(TABLE)? {
+            let (stop, stopped) = oneshot::channel();
+            let mapping = Mapping::new(stream, function);
+            pollers.push((stop, EmbeddedStore::beside(mapping.follow(stopped))?));
+        }
         let gateway = Gateway::new(App::new(settings, ambient.clone()), ambient);
         Ok(Self {
             gateway,
@@ -135,16 +132,15 @@ impl Laptop {
             bucket,
             data,
             mailbox,
-            mapping,
+            pollers,
         })
     }
 
     /// Close bucket and store, then give the data directory back.
     pub async fn stop(self) {
-        if let Some((stop, mapping)) = self.mapping {
-            drop(stop);
-            drop(timeout(GRACE, mapping).await);
-        }
+        let (senders, pollers): (Vec<_>, Vec<_>) = self.pollers.into_iter().unzip();
+        drop(senders);
+        drop(timeout(GRACE, join_all(pollers)).await);
         #[cfg(feature = "s3")]
         self.bucket.stop().await;
         self.store.stop().await;
@@ -163,21 +159,22 @@ pub(crate) fn settings(
 }
 
 /// Where records are that were never handled: in the data directory, or in memory.
-pub(crate) fn failures(data: Option<&Path>) -> FailureStore {
+fn failures(data: Option<&Path>) -> FailureStore {
     data.map_or_else(FailureStore::memory, |data| FailureStore::folder(data.join(FAILURES)))
 }
 
-/// The event handlers, as the events function has them; mails go into the mailbox, and webhooks may
-/// be of this machine.
-pub(crate) fn events(
+/// The events function; mails go into the mailbox, and webhooks may be of this machine.
+pub(crate) fn function(
     settings: Settings,
-    failures: FailureStore,
+    data: Option<&Path>,
     mailbox: Arc<Mailbox>,
     ambient: Ambient,
-) -> Result<Events, DeclarationsError> {
+) -> Result<Function, DeclarationsError> {
+    let failures = failures(data);
     let webhooks = Webhooks::new(settings.auth.extra_roots.clone()).with_this_machine();
     let receivers = Receivers { mailer: Some(mailbox), webhooks: Arc::new(webhooks) };
-    Ok(Events::new(settings, failures, ambient)?.delivering_to(receivers))
+    let events = Events::new(settings, failures.clone(), ambient.clone())?;
+    Ok(Function { events: events.delivering_to(receivers), failures, ambient })
 }
 
 /// How to reach an embedded store.

@@ -16,11 +16,14 @@ mod gateway;
 mod greeting;
 #[cfg(feature = "s3")]
 mod invocation;
+mod kinesis;
 mod laptop;
 mod mail;
 mod mapping;
 mod network;
 mod private;
+mod producer;
+mod queue;
 mod reach;
 mod role;
 #[cfg(feature = "s3")]
@@ -35,10 +38,10 @@ mod token;
 pub use cli::run;
 pub use data::{DataDir, DataError};
 pub use gateway::{Front, Gateway, Source, StageError};
-#[cfg(feature = "s3")]
-pub use invocation::Function;
 pub use laptop::{Laptop, LaptopError, Ports, connection};
 pub use mail::Mailbox;
+pub use mapping::Function;
+pub use producer::{Producer, SendError, deliver};
 #[cfg(feature = "s3")]
 pub use s3::{BUCKET, BucketError, EmbeddedBucket};
 pub use server::serve;

@@ -1,22 +1,19 @@
-//! What an event source mapping of Lambda is in the cloud: it reads the table's stream and calls the
-//! events function, here in this process, with exactly the events of AWS; what fails comes again.
+//! What an event source mapping of Lambda is in the cloud: it reads a stream and calls the events
+//! function, here in this process, with exactly the events of AWS; what fails comes again.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
-use api::events::{Answer, Events, FailureStore};
-use dynoxide::actions::get_records::Record;
+use api::events::{Answer, Events, FailureStore, FailureStoreError};
 use lambda_runtime::{Context, LambdaEvent};
-use models::Ambient;
+use models::{Ambient, Timestamp};
 use serde_json::{
-    json,
+    Value, json,
     value::{RawValue, to_raw_value},
 };
 use tokio::{sync::oneshot, time::timeout};
 
-use crate::{filter::Filter, stream::Stream};
-
-/// How often a stream without news is looked at. Lambda does so four times a second.
-const PAUSE: Duration = Duration::from_millis(250);
+/// How often a source without news is looked at. Lambda does so four times a second.
+pub(crate) const PAUSE: Duration = Duration::from_millis(250);
 /// As deploy/template.yaml says of the mapping: `BatchSize`, `MaximumRetryAttempts`, `Timeout`.
 const BATCH: usize = 25;
 const MOST_RETRIES: u32 = 20;
@@ -29,37 +26,71 @@ const LOOK: usize = 1000;
 pub(crate) const FUNCTION: &str =
     "arn:aws:lambda:us-east-1:000000000000:function:landline-local-events";
 
-/// Calls the event handlers with what changes in the table, in order.
-pub(crate) struct Mapping {
-    pub(crate) stream: Stream,
-    pub(crate) events: Events,
-    pub(crate) failures: FailureStore,
-    pub(crate) ambient: Ambient,
-    filter: Filter,
+/// The function that events are for, and where those are kept that it cannot do.
+#[derive(Clone)]
+pub struct Function {
+    /// The handlers.
+    pub events: Events,
+    /// The destination of failures.
+    pub failures: FailureStore,
+    /// Time and ids.
+    pub ambient: Ambient,
+}
+
+/// One shard of a stream, from where it was left.
+pub(crate) trait Shard {
+    /// How an invocation record calls what it says of a batch.
+    const BATCH_INFO: &str;
+
+    /// The next records, so many at most.
+    fn next(&self, most: usize) -> Result<Vec<Entry>, Box<dyn Error>>;
+
+    /// Whether the mapping's filter lets it through.
+    fn is_wanted(&self, _: &Entry) -> bool {
+        true
+    }
+
+    /// Nobody needs to see this record again, nor those before it. When this cannot be written down
+    /// they come again after a restart, as with AWS when a function dies.
+    fn pass(&mut self, sequence_number: &str);
+
+    /// The stream, as AWS names it.
+    fn arn(&self) -> String;
+
+    /// The shard's id.
+    fn id(&self) -> &str;
+}
+
+/// A record of a stream.
+pub(crate) struct Entry {
+    pub(crate) sequence_number: String,
+    pub(crate) arrived_at: Timestamp,
+    /// As Lambda's poller hands it on.
+    pub(crate) record: Value,
+}
+
+/// Calls the event handlers with what is in a shard, in order.
+pub(crate) struct Mapping<S> {
+    shard: S,
+    function: Function,
     /// How often the first record of what is next has failed, and how many are sent with it.
     failed: u32,
     most: usize,
 }
 
-impl Mapping {
-    pub(crate) fn new(
-        stream: Stream,
-        events: Events,
-        failures: FailureStore,
-        ambient: Ambient,
-    ) -> Self {
-        let filter = Filter::of_app();
-        Self { stream, events, failures, ambient, filter, failed: 0, most: BATCH }
+impl<S: Shard> Mapping<S> {
+    pub(crate) fn new(shard: S, function: Function) -> Self {
+        Self { shard, function, failed: 0, most: BATCH }
     }
 
-    /// Deliver what changes, until `stopped` and what is being delivered then.
+    /// Deliver what comes, until `stopped` and what is being delivered then.
     pub(crate) async fn follow(mut self, mut stopped: oneshot::Receiver<()>) {
         loop {
             let has_news = self.step().await;
             let pause = match self.failed {
                 0 if has_news => Duration::ZERO,
                 0 => PAUSE,
-                failed => LONGEST_PAUSE.min(PAUSE * 2_u32.saturating_pow(failed - 1)),
+                failed => pause_after(failed),
             };
             if timeout(pause, &mut stopped).await.is_ok() {
                 return;
@@ -69,33 +100,32 @@ impl Mapping {
 
     /// One call, or none where there is nothing to tell. Whether there was something.
     async fn step(&mut self) -> bool {
-        let records = match self.stream.next(LOOK) {
-            Ok(records) => records,
+        let mut batch = match self.shard.next(LOOK) {
+            Ok(entries) => entries,
             Err(error) => {
-                tracing::warn!(%error, "the table's stream cannot be read");
+                tracing::warn!(error, arn = self.shard.arn(), "a stream cannot be read");
                 return false;
             }
         };
-        let Some(last) = records.last().map(|last| last.dynamodb.sequence_number.clone()) else {
+        let Some(last) = batch.last().map(|last| last.sequence_number.clone()) else {
             return false;
         };
-        let mut batch = records;
-        batch.retain(|record| self.filter.lets_through(&self.stream.record(record)));
+        batch.retain(|entry| self.shard.is_wanted(entry));
         let is_whole = batch.len() <= self.most;
         batch.truncate(self.most);
         if batch.is_empty() {
-            self.stream.pass(&last);
+            self.shard.pass(&last);
             return true;
         }
         match self.first_failed(&batch).await {
             None => {
-                let end = &batch[batch.len() - 1].dynamodb.sequence_number;
-                self.stream.pass(if is_whole { &last } else { end });
+                let end = &batch[batch.len() - 1].sequence_number;
+                self.shard.pass(if is_whole { &last } else { end });
                 (self.failed, self.most) = (0, BATCH);
             }
             Some(Unhandled { from: 0, whole }) => self.fail(&batch, whole).await,
             Some(Unhandled { from, .. }) => {
-                self.stream.pass(&batch[from - 1].dynamodb.sequence_number);
+                self.shard.pass(&batch[from - 1].sequence_number);
                 (self.failed, self.most) = (1, BATCH);
             }
         }
@@ -104,13 +134,12 @@ impl Mapping {
 
     /// Call the function, and read its answer as Lambda does: nothing named is success, and what it
     /// does not know is a failure of all.
-    async fn first_failed(&mut self, batch: &[Record]) -> Option<Unhandled> {
-        let payload = to_raw_value(&self.stream.event(batch)).expect("JSON can be written");
-        let answer = invoke(&self.events, &self.ambient, payload).await;
+    async fn first_failed(&mut self, batch: &[Entry]) -> Option<Unhandled> {
+        let answer = invoke(&self.function, event(batch)).await;
         match answer {
             Ok(Answer::Batch { failures }) => {
                 let first = failures.first()?;
-                let mut numbers = batch.iter().map(|record| &record.dynamodb.sequence_number);
+                let mut numbers = batch.iter().map(|entry| &entry.sequence_number);
                 let from = numbers.position(|number| *number == first.item_identifier);
                 Some(Unhandled { from: from.unwrap_or_default(), whole: from.is_none() })
             }
@@ -121,7 +150,7 @@ impl Mapping {
 
     /// The first record has failed, or the whole batch, which is then halved
     /// (`BisectBatchOnFunctionError`). One that has had all its attempts goes to the failures.
-    async fn fail(&mut self, batch: &[Record], whole: bool) {
+    async fn fail(&mut self, batch: &[Entry], whole: bool) {
         if whole && batch.len() > 1 {
             self.most = batch.len() / 2;
             return;
@@ -130,41 +159,55 @@ impl Mapping {
         if self.failed <= MOST_RETRIES {
             return;
         }
-        if let Err(error) = self.give_up(&batch[0]).await {
+        if let Err(error) = self.give_up(&batch[..1]).await {
             tracing::error!(%error, "a record is not kept, so it comes again");
             return;
         }
-        self.stream.pass(&batch[0].dynamodb.sequence_number);
+        self.shard.pass(&batch[0].sequence_number);
         (self.failed, self.most) = (0, BATCH);
     }
 
     /// As Lambda tells a failure destination in S3
-    /// (<https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html>).
-    async fn give_up(&mut self, record: &Record) -> Result<(), api::events::FailureStoreError> {
-        let number = &record.dynamodb.sequence_number;
-        let event = self.stream.event(std::slice::from_ref(record));
+    /// (<https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html>, and for
+    /// Kinesis <https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html>).
+    async fn give_up(&mut self, batch: &[Entry]) -> Result<(), FailureStoreError> {
+        let Function { ambient, failures, .. } = &self.function;
+        let Entry { sequence_number: number, arrived_at, .. } = &batch[0];
         let content = json!({
             "requestContext": {
-                "requestId": self.ambient.new_id(),
+                "requestId": ambient.new_id(),
                 "functionArn": FUNCTION,
                 "condition": "RetryAttemptsExhausted",
                 "approximateInvokeCount": self.failed,
             },
             "version": "1.0",
-            "timestamp": self.ambient.now(),
-            "DDBStreamBatchInfo": {
-                "shardId": self.stream.shard(),
+            "timestamp": ambient.now(),
+            S::BATCH_INFO: {
+                "shardId": self.shard.id(),
                 "startSequenceNumber": number,
                 "endSequenceNumber": number,
+                "approximateArrivalOfFirstRecord": arrived_at,
+                "approximateArrivalOfLastRecord": arrived_at,
                 "batchSize": 1,
-                "streamArn": self.stream.arn(),
+                "streamArn": self.shard.arn(),
             },
-            "payload": event.to_string(),
+            "payload": event(batch).get(),
         });
-        let key = format!("aws/lambda/{}/{number}.json", self.stream.shard());
+        let key = format!("aws/lambda/{}/{number}.json", self.shard.id());
         tracing::error!(key, "a record is given up");
-        self.failures.put(&key, content.to_string().into_bytes()).await
+        failures.put(&key, content.to_string().into_bytes()).await
     }
+}
+
+/// The event of some records.
+fn event(batch: &[Entry]) -> Box<RawValue> {
+    let records: Vec<_> = batch.iter().map(|entry| &entry.record).collect();
+    to_raw_value(&json!({ "Records": records })).expect("JSON can be written")
+}
+
+/// Before what has failed so often is tried again.
+pub(crate) fn pause_after(failed: u32) -> Duration {
+    LONGEST_PAUSE.min(PAUSE * 2_u32.saturating_pow(failed.saturating_sub(1)))
 }
 
 /// From where on records were not handled, and whether nobody knows which.
@@ -186,20 +229,19 @@ pub(crate) enum CallError {
 
 /// Call the events function in this process: in a task of its own, as Lambda would.
 pub(crate) async fn invoke(
-    events: &Events,
-    ambient: &Ambient,
+    function: &Function,
     payload: Box<RawValue>,
 ) -> Result<Answer, CallError> {
-    invoke_as(&ambient.new_id().to_string(), events, ambient, payload).await
+    invoke_as(&function.ambient.new_id().to_string(), function, payload).await
 }
 
 /// [`invoke`] it under a request id, which all attempts of an asynchronous invocation share.
 pub(crate) async fn invoke_as(
     request_id: &str,
-    events: &Events,
-    ambient: &Ambient,
+    function: &Function,
     payload: Box<RawValue>,
 ) -> Result<Answer, CallError> {
+    let Function { events, ambient, .. } = function;
     let mut context = Context::default();
     request_id.clone_into(&mut context.request_id);
     context.deadline = ambient.now().plus(TIME).unix_millis().unsigned_abs();

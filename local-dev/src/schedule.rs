@@ -2,12 +2,12 @@
 
 use std::{path::Path, sync::Arc};
 
-use api::events::{DeclarationsError, Events, Refused, Trigger};
+use api::events::{DeclarationsError, Refused, Trigger};
 use models::{Ambient, aws::Access};
 use serde_json::{Value, json, value::to_raw_value};
 
 use crate::{
-    Mailbox, laptop,
+    Function, Mailbox, laptop,
     mapping::{CallError, invoke},
     reach::Reach,
 };
@@ -41,7 +41,7 @@ pub(crate) async fn run(reach: &Reach, path: &Path, name: &str) -> Result<String
     }
     let ambient = Ambient::system();
     let payload = to_raw_value(&event(name, &ambient)).expect("JSON can be written");
-    invoke(&events(reach, path)?, &ambient, payload).await?;
+    invoke(&function(reach, path)?, payload).await?;
     Ok(format!("Done: {name}\n"))
 }
 
@@ -51,17 +51,17 @@ pub(crate) async fn replay(
     path: &Path,
     prefix: &str,
 ) -> Result<String, ScheduleError> {
-    let replayed = events(reach, path)?.replay(prefix, None).await?;
+    let replayed = function(reach, path)?.events.replay(prefix, None).await?;
     match replayed.failed.len() {
         0 => Ok(format!("Handled {} failures; none is left.\n", replayed.replayed)),
         failed => Err(ScheduleError::NotHandled(failed)),
     }
 }
 
-fn events(reach: &Reach, path: &Path) -> Result<Events, DeclarationsError> {
+fn function(reach: &Reach, path: &Path) -> Result<Function, DeclarationsError> {
     let ambient = Ambient::system();
     let mailbox = Arc::new(Mailbox::of(Some(path), ambient.clone()));
-    laptop::events(reach.settings.clone(), laptop::failures(Some(path)), mailbox, ambient)
+    laptop::function(reach.settings.clone(), Some(path), mailbox, ambient)
 }
 
 /// The functions that schedules call.

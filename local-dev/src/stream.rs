@@ -1,6 +1,8 @@
 //! The stream of a table in the embedded store, from where it was read before: across restarts too,
 //! where the store is a file.
 
+use std::error::Error;
+
 use dynoxide::{
     Database,
     actions::{
@@ -11,8 +13,13 @@ use dynoxide::{
     },
     storage::Storage,
 };
-use models::aws::Access;
-use serde_json::{Value, json};
+use models::{Timestamp, aws::Access};
+use serde_json::json;
+
+use crate::{
+    filter::Filter,
+    mapping::{Entry, Shard},
+};
 
 /// Who keeps the place: the store itself, so that it and the records are never apart.
 pub(crate) const PLACE: &str = "
@@ -27,6 +34,7 @@ pub(crate) struct Stream {
     /// The last record that nobody needs to see again.
     place: Option<String>,
     kept: Option<Storage>,
+    filter: Filter,
 }
 
 impl Stream {
@@ -54,11 +62,11 @@ impl Stream {
             }
             None => None,
         };
-        Ok(Some(Self { database, table: table.to_owned(), arn, shard, place, kept }))
+        let (table, filter) = (table.to_owned(), Filter::of_app());
+        Ok(Some(Self { database, table, arn, shard, place, kept, filter }))
     }
 
-    /// The next records, so many at most.
-    pub(crate) fn next(&self, most: usize) -> dynoxide::Result<Vec<Record>> {
+    fn records(&self, most: usize) -> dynoxide::Result<Vec<Record>> {
         let from = if self.place.is_some() { "AFTER_SEQUENCE_NUMBER" } else { "TRIM_HORIZON" };
         let request = GetShardIteratorRequest {
             stream_arn: self.arn.clone(),
@@ -72,9 +80,31 @@ impl Stream {
         Ok(self.database.get_records(request)?.records)
     }
 
-    /// Nobody needs to see this record again, nor those before it. When this cannot be written down
-    /// they come again after a restart, as with AWS when a function dies.
-    pub(crate) fn pass(&mut self, sequence_number: &str) {
+    /// As Lambda's poller hands it on
+    /// (<https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html>).
+    fn entry(&self, record: &Record) -> Entry {
+        let sequence_number = record.dynamodb.sequence_number.clone();
+        let mut record = serde_json::to_value(record).unwrap_or_default();
+        record["awsRegion"] = json!(Access::embedded().region);
+        record["eventSourceARN"] = json!(self.arn());
+        let told = record["dynamodb"]["ApproximateCreationDateTime"].as_f64().unwrap_or_default();
+        let arrived_at = Timestamp::from_unix_millis((told * 1000.0) as i64);
+        Entry { sequence_number, arrived_at, record }
+    }
+}
+
+impl Shard for Stream {
+    const BATCH_INFO: &str = "DDBStreamBatchInfo";
+
+    fn next(&self, most: usize) -> Result<Vec<Entry>, Box<dyn Error>> {
+        Ok(self.records(most)?.iter().map(|record| self.entry(record)).collect())
+    }
+
+    fn is_wanted(&self, entry: &Entry) -> bool {
+        self.filter.lets_through(&entry.record)
+    }
+
+    fn pass(&mut self, sequence_number: &str) {
         if let Some(kept) = &self.kept {
             let write = "INSERT INTO landline_events (of, place) VALUES (1, ?1)
                  ON CONFLICT (of) DO UPDATE SET place = excluded.place";
@@ -85,30 +115,14 @@ impl Stream {
         self.place = Some(sequence_number.to_owned());
     }
 
-    /// As AWS names it, whose region is not the embedded store's.
-    pub(crate) fn arn(&self) -> String {
+    /// The region is not the embedded store's.
+    fn arn(&self) -> String {
         let (region, label) = (Access::embedded().region, self.arn.rsplit('/').next());
         let (table, label) = (&self.table, label.unwrap_or_default());
         format!("arn:aws:dynamodb:{region}:000000000000:table/{table}/stream/{label}")
     }
 
-    /// The shard's id.
-    pub(crate) fn shard(&self) -> &str {
+    fn id(&self) -> &str {
         &self.shard
-    }
-
-    /// The event that Lambda's poller makes of these records
-    /// (<https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html>).
-    pub(crate) fn event(&self, records: &[Record]) -> Value {
-        let records = records.iter().map(|record| self.record(record));
-        json!({ "Records": records.collect::<Vec<_>>() })
-    }
-
-    /// One of them.
-    pub(crate) fn record(&self, record: &Record) -> Value {
-        let mut record = serde_json::to_value(record).unwrap_or_default();
-        record["awsRegion"] = json!(Access::embedded().region);
-        record["eventSourceARN"] = json!(self.arn());
-        record
     }
 }

@@ -40,10 +40,7 @@ use tokio::{
 };
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use crate::{
-    EmbeddedStore, StoreError,
-    invocation::{Function, Invocations},
-};
+use crate::{EmbeddedStore, StoreError, invocation::Invocations, mapping::Function};
 use contents::Contents;
 use index::Index;
 use notice::{Call, HOST};

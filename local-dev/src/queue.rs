@@ -1,0 +1,206 @@
+//! The queues of SQS that modules listen to, and Lambda's poller of them: what is sent waits in the
+//! store's own file until the events function has taken it.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use api::events::Answer;
+use dynoxide::storage::Storage;
+use md5::{Digest, Md5};
+use models::aws::Access;
+use rusqlite::{Connection, params};
+use serde_json::{
+    Value, json,
+    value::{RawValue, to_raw_value},
+};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout},
+};
+
+use crate::mapping::{Function, PAUSE, invoke, pause_after};
+
+/// What waits. A number is given once.
+pub(crate) const MESSAGES: &str = "
+    CREATE TABLE IF NOT EXISTS landline_messages (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        queue TEXT NOT NULL,
+        id TEXT NOT NULL,
+        message_group TEXT,
+        body TEXT NOT NULL,
+        sent_at INTEGER NOT NULL,
+        received INTEGER NOT NULL DEFAULT 0,
+        first_received_at INTEGER
+    );
+    CREATE INDEX IF NOT EXISTS landline_messages_in_order ON landline_messages (queue, number);";
+
+/// So many messages go into one event, where a mapping does not say more.
+const BATCH: usize = 10;
+
+/// A message that is being received.
+struct Message {
+    number: i64,
+    id: String,
+    group: Option<String>,
+    body: String,
+    sent_at: i64,
+    received: u32,
+    first_received_at: i64,
+}
+
+/// Calls the event handlers with what is in a queue.
+pub(crate) struct Queue {
+    name: &'static str,
+    storage: Storage,
+    function: Function,
+    /// Messages that have failed, and until when they are not received. What a process before this
+    /// one was at when it ended is received at once.
+    hidden: HashMap<i64, Instant>,
+}
+
+impl Queue {
+    pub(crate) fn new(name: &'static str, storage: Storage, function: Function) -> Self {
+        Self { name, storage, function, hidden: HashMap::new() }
+    }
+
+    /// Deliver what is sent, until `stopped` and what is being delivered then.
+    pub(crate) async fn follow(mut self, mut stopped: oneshot::Receiver<()>) {
+        loop {
+            let pause = if self.step().await { Duration::ZERO } else { PAUSE };
+            if timeout(pause, &mut stopped).await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// One call, or none where nothing is to be received. Whether there was one.
+    async fn step(&mut self) -> bool {
+        let now = Instant::now();
+        self.hidden.retain(|_, until| *until > now);
+        let batch = match self.receive() {
+            Ok(batch) if batch.is_empty() => return false,
+            Ok(batch) => batch,
+            Err(error) => {
+                tracing::warn!(%error, queue = self.name, "a queue cannot be read");
+                return false;
+            }
+        };
+        let failed = self.failed(&batch).await;
+        for message in batch {
+            if failed.contains(&message.id) {
+                let until = Instant::now() + pause_after(message.received);
+                self.hidden.insert(message.number, until);
+            } else {
+                self.delete(message.number);
+            }
+        }
+        true
+    }
+
+    /// The next messages that can be seen. Of a group in order, none behind one that cannot.
+    fn receive(&self) -> rusqlite::Result<Vec<Message>> {
+        let now = self.function.ambient.now().unix_millis();
+        let in_order = self.name.ends_with(".fifo");
+        let connection = self.storage.conn();
+        let mut query = connection.prepare_cached(
+            "SELECT number, message_group, id, body, sent_at, received, first_received_at
+             FROM landline_messages WHERE queue = ?1 ORDER BY number",
+        )?;
+        let mut rows = query.query([self.name])?;
+        let (mut batch, mut blocked) = (Vec::new(), HashSet::new());
+        while batch.len() < BATCH
+            && let Some(row) = rows.next()?
+        {
+            let (number, group) = (row.get(0)?, row.get::<_, Option<String>>(1)?);
+            if self.hidden.contains_key(&number) {
+                blocked.insert(group);
+            } else if !in_order || !blocked.contains(&group) {
+                let (received, first) = (row.get::<_, u32>(5)? + 1, row.get::<_, Option<i64>>(6)?);
+                batch.push(Message {
+                    number,
+                    id: row.get(2)?,
+                    group,
+                    body: row.get(3)?,
+                    sent_at: row.get(4)?,
+                    received,
+                    first_received_at: first.unwrap_or(now),
+                });
+            }
+        }
+        drop(rows);
+        count(connection, &batch)?;
+        Ok(batch)
+    }
+
+    /// The ids of those that come again. Lambda takes what it does not know for a failure of all
+    /// (Lambda Developer Guide, "Configuring partial batch response").
+    async fn failed(&mut self, batch: &[Message]) -> HashSet<String> {
+        let all: HashSet<_> = batch.iter().map(|message| message.id.clone()).collect();
+        match invoke(&self.function, event(self.name, batch)).await {
+            Ok(Answer::Batch { failures }) => {
+                let failed: HashSet<_> =
+                    failures.into_iter().map(|it| it.item_identifier).collect();
+                if failed.is_subset(&all) { failed } else { all }
+            }
+            Ok(_) => HashSet::new(),
+            Err(_) => all,
+        }
+    }
+
+    /// When this fails the message comes again, as one of a queue may.
+    fn delete(&self, number: i64) {
+        let delete = "DELETE FROM landline_messages WHERE number = ?1";
+        if let Err(error) = self.storage.conn().execute(delete, [number]) {
+            tracing::warn!(%error, queue = self.name, "a message cannot be deleted");
+        }
+    }
+}
+
+fn count(connection: &Connection, batch: &[Message]) -> rusqlite::Result<()> {
+    let mut count = connection.prepare_cached(
+        "UPDATE landline_messages SET received = ?2, first_received_at = ?3 WHERE number = ?1",
+    )?;
+    for Message { number, received, first_received_at, .. } in batch {
+        count.execute(params![number, received, first_received_at])?;
+    }
+    Ok(())
+}
+
+/// As Lambda's poller makes it (<https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>).
+fn event(queue: &str, batch: &[Message]) -> Box<RawValue> {
+    let region = Access::embedded().region;
+    let record = |message: &Message| {
+        json!({
+            "messageId": message.id,
+            "receiptHandle": format!("{}#{}", message.id, message.received),
+            "body": message.body,
+            "attributes": attributes(queue, message),
+            "messageAttributes": {},
+            "md5OfBody": format!("{:x}", Md5::digest(&message.body)),
+            "eventSource": "aws:sqs",
+            "eventSourceARN": format!("arn:aws:sqs:{region}:000000000000:{queue}"),
+            "awsRegion": region,
+        })
+    };
+    let records: Vec<_> = batch.iter().map(record).collect();
+    to_raw_value(&json!({ "Records": records })).expect("JSON can be written")
+}
+
+fn attributes(queue: &str, message: &Message) -> Value {
+    let mut attributes = json!({
+        "ApproximateReceiveCount": message.received.to_string(),
+        "ApproximateFirstReceiveTimestamp": message.first_received_at.to_string(),
+        "SenderId": Access::EMBEDDED_KEY,
+        "SentTimestamp": message.sent_at.to_string(),
+    });
+    if let Some(group) = &message.group {
+        attributes["MessageGroupId"] = json!(group);
+    }
+    if queue.ends_with(".fifo") {
+        attributes["MessageDeduplicationId"] = json!(message.id);
+        attributes["SequenceNumber"] = json!(format!("{:020}", message.number));
+    }
+    attributes
+}
