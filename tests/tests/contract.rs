@@ -469,6 +469,51 @@ mod a_counter {
     }
 }
 
+mod the_sweep {
+    use models::platform::sweep::Sweep;
+
+    use super::*;
+
+    /// Each page begins behind an item that is gone by then.
+    #[tokio::test]
+    async fn deletes_what_has_ended_on_all_pages() {
+        let table = Table::new().await;
+        for _ in 0..7 {
+            table.kept::<false>(&"x".repeat(350 * 1024)).await;
+        }
+        let endless = table.kept::<true>("stays").await;
+        table.ambient.advance(2 * HOUR);
+
+        let swept = Sweep::run(&table.store).await.unwrap();
+        let again = Sweep::run(&table.store).await.unwrap();
+
+        assert_eq!((swept.deleted, swept.is_round), (7, true), "{swept:?}");
+        assert!(swept.pages > 2, "{swept:?}");
+        assert_eq!((again.deleted, again.is_round), (0, true), "{again:?}");
+        assert_eq!(table.things().get(endless.id).await.unwrap(), Some(endless));
+    }
+
+    #[tokio::test]
+    async fn deletes_nothing_that_is_gone_or_ends_another_time() {
+        let table = Table::new().await;
+        let mut ends = item("renewed", 100);
+        ends["ttl"] = json!({ "N": "1795365001" });
+        table.call("PutItem", json!({ "Item": ends })).await;
+
+        for sort in ["renewed", "gone"] {
+            let delete = json!({
+                "Key": key(sort),
+                "ConditionExpression": "#ttl = :read",
+                "ExpressionAttributeNames": { "#ttl": "ttl" },
+                "ExpressionAttributeValues": { ":read": { "N": "1795365000" } },
+            });
+            let answer = table.call("DeleteItem", delete).await;
+
+            assert_eq!(code(&answer), "ConditionalCheckFailedException", "{sort}: {answer}");
+        }
+    }
+}
+
 mod the_capacity {
     use super::*;
 
@@ -512,6 +557,19 @@ mod the_capacity {
         });
 
         assert_eq!(units(&table.call("Query", query).await), 2.0);
+    }
+
+    /// Whatever is told of the items.
+    #[tokio::test]
+    async fn of_a_walk_is_half_a_unit_for_each_four_kilobytes() {
+        let table = Table::new().await;
+        for sort in ["a", "b"] {
+            table.call("PutItem", json!({ "Item": item(sort, 8 * 1024) })).await;
+        }
+
+        let answer = table.call("Scan", json!({ "ProjectionExpression": "pk, sk" })).await;
+
+        assert!((units(&answer) - 2.0).abs() < 0.01, "{answer}");
     }
 
     #[tokio::test]

@@ -1,10 +1,14 @@
 //! What modules may declare, and what is refused at the start.
 
 use api::{
-    events::{Change, Events, FailureStore, ObjectCreated, Output, QueueMessage, Tick, Trigger},
+    events::{
+        Change, Events, FailureStore, ObjectCreated, Output, QueueMessage, Tick, Trigger,
+        stream_filter,
+    },
     http::Module,
 };
 use models::store::Store;
+use serde_json::{Value, json};
 
 use super::{Order, Parcel, Tally, signing_key};
 
@@ -71,6 +75,41 @@ fn are_what_a_module_says() {
             ("orders.sweep_orders", Trigger::Schedule("rate(1 hour)"), &[]),
         ],
     );
+}
+
+/// Four patterns at most, whatever is declared: a mapping takes five.
+#[test]
+fn make_the_filter_of_the_tables_stream() {
+    let wants_all = || Module::new("parcels").on_change(copy_parcel);
+    let wants_new = || Module::new("tallies").on_created(count_tally);
+    let new_parcels = || Module::new("new-parcels").on_created(copy_parcel);
+    let new = |kind: &str| {
+        [
+            json!({ "dynamodb": {
+                "NewImage": { "kind": { "S": [kind] }, "version": { "N": ["1"] } },
+            } }),
+            json!({ "dynamodb": {
+                "NewImage": { "kind": { "S": [kind] } },
+                "OldImage": { "deletedAt": { "S": [{ "exists": true }] } },
+            } }),
+        ]
+    };
+    let all = |kind: &str| {
+        [
+            json!({ "dynamodb": { "NewImage": { "kind": { "S": [kind] } } } }),
+            json!({
+                "eventName": ["REMOVE"],
+                "dynamodb": { "OldImage": { "kind": { "S": [kind] } } },
+            }),
+        ]
+    };
+
+    assert_eq!(stream_filter(&[Module::new("orders")]), [Value::Null; 0]);
+    assert_eq!(stream_filter(&[wants_new()]), new("TALLY"));
+    assert_eq!(stream_filter(&[wants_all()]), all("PARCEL"));
+    let both = [new("TALLY"), all("PARCEL")].concat();
+    assert_eq!(stream_filter(&[wants_all(), wants_new()]), both);
+    assert_eq!(stream_filter(&[wants_all(), new_parcels()]), all("PARCEL"));
 }
 
 /// The app's own can be served.
