@@ -340,7 +340,9 @@ impl Declared<'_> {
         };
         let expired =
             record.event_name == "REMOVE" && record.user_identity.as_ref().is_some_and(by_dynamodb);
-        let images = Images::new(record.change.old_image, record.change.new_image, expired);
+        let told_at = record.change.approximate_creation_date_time.timestamp_millis();
+        let images = Images::new(record.change.old_image, record.change.new_image, expired)
+            .told_at(Timestamp::from_unix_millis(told_at));
         let listeners = self.listeners.iter().enumerate().filter(|(_, listener)| {
             let own = listener.marked && images.written_by() == Some(&listener.name);
             let Trigger::Change(kind) = listener.trigger else { return false };
