@@ -4,9 +4,9 @@ use super::{
     Entity, Error, Owned, Store,
     item::read_attributes,
     key::owner_of,
-    table::{DELETED_AT, KIND, PARTITION, VERSION, WRITTEN_BY},
+    table::{DELETED_AT, KIND, PARTITION, TTL, VERSION, WRITTEN_BY},
 };
-use crate::Id;
+use crate::{Id, Timestamp};
 
 /// What has become of one thing: a record of the table's stream, read by the store's own rules.
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ pub struct Change<E> {
     pub before: Option<E>,
     /// As it is; nothing where it is gone. What phones keep leaves a tombstone, which is nothing too.
     pub after: Option<E>,
-    /// Whether DynamoDB has deleted it because its time was over.
+    /// Whether it was deleted because its time was over: by DynamoDB, or by the sweep.
     pub expired: bool,
     owner: Option<Id>,
 }
@@ -51,6 +51,15 @@ impl Images {
     /// The [kind](Entity::KIND) of what has changed; none for what this store has not written.
     pub fn kind(&self) -> Option<&str> {
         self.text(KIND)
+    }
+
+    /// Told of at this time, rounded down to a second. What leaves the table after its end has
+    /// expired, whoever has deleted it: DynamoDB, or the sweep.
+    #[must_use]
+    pub fn told_at(self, time: Timestamp) -> Self {
+        let end = self.old.as_ref().filter(|_| self.new.is_none()).and_then(end_seconds);
+        let is_over = end.is_some_and(|end| end < time.unix_seconds());
+        Self { expired: self.expired || is_over, ..self }
     }
 
     /// Whether this has made it: where nothing was, or a tombstone, or what had expired. Who makes
@@ -95,6 +104,13 @@ impl Images {
 
     fn text(&self, name: &str) -> Option<&str> {
         text(self.new.as_ref().or(self.old.as_ref())?, name)
+    }
+}
+
+fn end_seconds(item: &Item) -> Option<i64> {
+    match item.get(TTL)? {
+        AttributeValue::N(seconds) => seconds.parse().ok(),
+        _ => None,
     }
 }
 

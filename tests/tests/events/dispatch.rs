@@ -252,6 +252,28 @@ mod a_change {
         );
     }
 
+    /// The sweep deletes what is over by a second; a handler is told the same as of DynamoDB.
+    #[tokio::test(start_paused = true)]
+    async fn that_deletes_what_is_over_says_so_whoever_has_deleted_it() {
+        let notes = Notes::default();
+        let served = serve_changes(&notes).await;
+        let ending = |seconds: i64| {
+            let mut image = image(1, Fate::Pass);
+            image["ttl"] = json!({ "N": seconds.to_string() });
+            Some(image)
+        };
+        // The records are of 1795365000.
+        let records = [
+            ("1".to_owned(), ending(1_795_364_999), None),
+            ("2".to_owned(), ending(1_795_365_000), None),
+            ("3".to_owned(), Some(image(1, Fate::Pass)), None),
+        ];
+
+        assert_eq!(served.invoke(&batches::dynamodb(&records)).await, all_done());
+
+        assert_eq!(notes.take(), ["Some(1) None true", "Some(1) None false", "Some(1) None false"]);
+    }
+
     /// Whatever else comes with it: another handler of the same kind may want that.
     #[tokio::test(start_paused = true)]
     async fn that_is_new_alone_reaches_who_wants_no_other() {
