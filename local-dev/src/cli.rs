@@ -13,8 +13,10 @@ use clap::{
 };
 use tracing_subscriber::EnvFilter;
 
+#[cfg(feature = "s3")]
+use crate::BUCKET;
 use crate::{
-    DataDir, Front, Laptop, Source, data, greeting::Greeting, network, reach::Reach, role,
+    DataDir, Front, Laptop, Ports, Source, data, greeting::{Files, Greeting}, network, reach::Reach, role,
     schedule, seed, server, token,
 };
 
@@ -45,12 +47,40 @@ struct Serve {
     /// Open the embedded store to the AWS CLI, NoSQL Workbench or the Lambda binary
     #[arg(long, value_name = "PORT")]
     store_port: Option<u16>,
+    /// Open the embedded bucket to the AWS CLI, curl or a browser
+    #[cfg(feature = "s3")]
+    #[arg(long, value_name = "PORT")]
+    s3_port: Option<u16>,
     /// What stands in front of the function in the cloud
     #[arg(long, value_name = "SOURCE", value_enum, default_value_t = Source::HttpApi)]
     gateway: Source,
     /// The stage of the API [default: $default of an HTTP API, prod of a REST API]
     #[arg(long, value_name = "NAME")]
     stage: Option<String>,
+}
+
+#[cfg(feature = "s3")]
+impl Serve {
+    fn ports(&self) -> Ports {
+        let port = |flag: Option<u16>| flag.unwrap_or_default();
+        Ports { store: port(self.store_port), s3: port(self.s3_port) }
+    }
+
+    fn files<'a>(&self, laptop: &'a Laptop) -> Option<Files<'a>> {
+        let endpoint = laptop.bucket.endpoint();
+        self.s3_port.map(|_| Files { endpoint, bucket: BUCKET })
+    }
+}
+
+#[cfg(not(feature = "s3"))]
+impl Serve {
+    fn ports(&self) -> Ports {
+        Ports { store: self.store_port.unwrap_or_default(), ..Ports::default() }
+    }
+
+    fn files(&self, _: &Laptop) -> Option<Files<'static>> {
+        None
+    }
 }
 
 #[derive(Subcommand)]
@@ -112,8 +142,9 @@ pub fn run() -> ExitCode {
 
 fn parse() -> Cli {
     let matches = Cli::command().get_matches();
-    let only_serving = ["port", "host", "ephemeral", "store_port", "gateway", "stage"]
+    let only_serving = ["port", "host", "ephemeral", "store_port", "s3_port", "gateway", "stage"]
         .into_iter()
+        .filter(|id| matches.try_contains_id(id).is_ok())
         .find(|id| matches.value_source(id) == Some(ValueSource::CommandLine));
     if let (Some(flag), Some(command)) = (only_serving, matches.subcommand_name()) {
         let flag = flag.replace('_', "-");
@@ -145,10 +176,17 @@ async fn serve(flags: Serve, path: PathBuf) -> Result<(), Box<dyn Error>> {
     let interrupted = server::interrupted()?;
     let listeners = network::listen(&flags.host, flags.port).await?;
     let data = if flags.ephemeral { None } else { Some(DataDir::open(&path)?) };
-    let laptop = Laptop::start(data, flags.store_port.unwrap_or_default()).await?;
+    let laptop = Laptop::start(data, flags.ports()).await?;
     let port = listeners.first().ok_or("the host has no address")?.local_addr()?.port();
-    let (host, front, store_open) = (&flags.host, &front, flags.store_port.is_some());
-    say(&Greeting { host, port, front, laptop: &laptop, store_open }.to_string())?;
+    let greeting = Greeting {
+        host: &flags.host,
+        port,
+        front: &front,
+        laptop: &laptop,
+        store_open: flags.store_port.is_some(),
+        files: flags.files(&laptop),
+    };
+    say(&greeting.to_string())?;
     let (gateway, mailbox) = (laptop.gateway.clone().behind(front.clone()), laptop.mailbox.clone());
     server::serve(listeners, gateway, mailbox, interrupted).await;
     laptop.stop().await;
@@ -165,7 +203,7 @@ fn reset(path: &Path) -> Result<(), Box<dyn Error>> {
 
 async fn fill(path: &Path) -> Result<(), Box<dyn Error>> {
     log("warn");
-    let laptop = Laptop::start(Some(DataDir::open(path)?), 0).await?;
+    let laptop = Laptop::start(Some(DataDir::open(path)?), Ports::default()).await?;
     let report = seed::fill(&laptop.gateway).await;
     laptop.stop().await;
     say(&report?)
@@ -212,8 +250,9 @@ async fn replay(path: &Path, prefix: &str) -> Result<(), Box<dyn Error>> {
 /// Logs go to stderr in lines for people. `RUST_LOG` says more or less.
 fn log(default: &str) {
     let wanted = env::var("RUST_LOG").unwrap_or_else(|_| default.to_owned());
-    // The embedded store warns of each condition that fails, which is how the app asks.
-    let filter = EnvFilter::new(format!("dynoxide=error,{wanted}"));
+    // The embedded store warns of each condition that fails, which is how the app asks; S3's protocol
+    // calls each request that is refused an error.
+    let filter = EnvFilter::new(format!("dynoxide=error,s3s=off,{wanted}"));
     tracing_subscriber::fmt()
         .with_writer(io::stderr)
         .with_target(false)

@@ -19,10 +19,13 @@ const KEY: &str = "signing-key.pem";
 /// The mails that were sent, and the records that no event handler could do: folders.
 pub(crate) const MAIL: &str = "mail";
 pub(crate) const FAILURES: &str = "events";
-/// Where the store of the running process listens; not there when none runs.
+/// The bytes of files that were uploaded: a folder.
+pub(crate) const FILES: &str = "files";
+/// Where store and bucket of the running process listen; not there when none runs.
 const ADDRESS: &str = "store-address";
+const S3_ADDRESS: &str = "s3-address";
 /// Everything else that can be found here: drafts of files, and what SQLite puts beside its own.
-const COMPANIONS: [&str; 8] = [
+const COMPANIONS: [&str; 9] = [
     "store.sqlite-wal",
     "store.sqlite-shm",
     "store.new",
@@ -31,6 +34,7 @@ const COMPANIONS: [&str; 8] = [
     "store.new-journal",
     "signing-key.new",
     "store-address.new",
+    "s3-address.new",
 ];
 
 /// A data directory that belongs to this process until it is dropped.
@@ -39,6 +43,16 @@ pub struct DataDir {
     path: PathBuf,
     /// Locked; the system unlocks it however the process ends.
     _mark: File,
+}
+
+/// What a process serves out of its data directory, beside the API.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Served {
+    /// The embedded store.
+    Store,
+    /// The embedded bucket.
+    #[cfg(feature = "s3")]
+    Bucket,
 }
 
 /// Why a data directory cannot be used.
@@ -127,13 +141,19 @@ impl DataDir {
         Ok(key)
     }
 
-    /// Tell other processes of this person where the store listens, until this is dropped.
-    pub(crate) fn announce(&self, endpoint: &str) -> Result<(), DataError> {
-        write_whole(&self.path.join(ADDRESS), endpoint.as_bytes())
+    /// Tell other processes of this person where this listens, until this is dropped.
+    pub(crate) fn announce(&self, served: Served, endpoint: &str) -> Result<(), DataError> {
+        let name = match served {
+            Served::Store => ADDRESS,
+            #[cfg(feature = "s3")]
+            Served::Bucket => S3_ADDRESS,
+        };
+        write_whole(&self.path.join(name), endpoint.as_bytes())
     }
 
     fn withdraw(&self) -> Result<(), DataError> {
-        remove(&self.path.join(ADDRESS))
+        remove(&self.path.join(ADDRESS))?;
+        remove(&self.path.join(S3_ADDRESS))
     }
 
     /// Remove everything that local-dev keeps in this directory, and nothing else. `false` when
@@ -150,7 +170,7 @@ impl DataDir {
         for name in [STORE, KEY].into_iter().chain(COMPANIONS) {
             remove(&data.path.join(name))?;
         }
-        for name in [MAIL, FAILURES] {
+        for name in [MAIL, FAILURES, FILES] {
             let path = data.path.join(name);
             match fs::remove_dir_all(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -256,7 +276,7 @@ fn unusable(path: &Path) -> impl FnOnce(io::Error) -> DataError {
 mod tests {
     use std::{fs, path::Path};
 
-    use super::{DataDir, DataError, default_path, in_use};
+    use super::{DataDir, DataError, Served, default_path, in_use};
 
     #[cfg(unix)]
     fn mode(path: &Path) -> u32 {
@@ -346,7 +366,7 @@ mod tests {
         data.signing_key().unwrap();
         assert!(matches!(in_use(home.path()), Err(DataError::Unsettled(_))));
 
-        data.announce("http://127.0.0.1:4711").unwrap();
+        data.announce(Served::Store, "http://127.0.0.1:4711").unwrap();
 
         assert_eq!(in_use(home.path()).unwrap().1, "http://127.0.0.1:4711");
         #[cfg(unix)]

@@ -2,6 +2,8 @@
 
 use std::{fmt, net::IpAddr};
 
+use models::aws::Access;
+
 use crate::{Front, Laptop, laptop, network};
 
 pub(crate) struct Greeting<'a> {
@@ -10,6 +12,15 @@ pub(crate) struct Greeting<'a> {
     pub(crate) front: &'a Front,
     pub(crate) laptop: &'a Laptop,
     pub(crate) store_open: bool,
+    /// Where files are, if a flag says to tell.
+    pub(crate) files: Option<Files<'a>>,
+}
+
+/// The embedded bucket.
+#[derive(Clone, Copy)]
+pub(crate) struct Files<'a> {
+    pub(crate) endpoint: &'a str,
+    pub(crate) bucket: &'a str,
 }
 
 impl fmt::Display for Greeting<'_> {
@@ -27,7 +38,17 @@ impl fmt::Display for Greeting<'_> {
         }
         self.elsewhere(f)?;
         if self.store_open {
-            self.store(f)?;
+            let table = laptop::connection(&self.laptop.store).table;
+            writeln!(f, "  Store     {}, table {table}", self.laptop.store.endpoint())?;
+        }
+        if let Some(Files { endpoint, bucket }) = self.files {
+            writeln!(f, "  Files     {endpoint}, bucket {bucket}")?;
+        }
+        if self.store_open || self.files.is_some() {
+            self.exports(f)?;
+        }
+        if self.store_open {
+            self.binary(f)?;
         }
         writeln!(f, "\nTry it:     curl {base}/health\n")
     }
@@ -48,17 +69,26 @@ impl Greeting<'_> {
         writeln!(f, "  Emulator  http://10.0.2.2:{port}{stage} in the Android emulator")
     }
 
-    fn store(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let connection = laptop::connection(&self.laptop.store);
-        let endpoint = self.laptop.store.endpoint();
-        let (region, table) = (&connection.access.region, &connection.table);
-        writeln!(f, "  Store     {endpoint}, table {table}")?;
+    /// What programs want to know of what stands in for AWS here.
+    fn exports(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Access { region, .. }, key) = (Access::embedded(), Access::EMBEDDED_KEY);
         writeln!(f, "\nFor the AWS CLI and the Lambda binary:\n")?;
-        writeln!(f, "  export AWS_ENDPOINT_URL_DYNAMODB={endpoint}")?;
+        if self.store_open {
+            let endpoint = self.laptop.store.endpoint();
+            writeln!(f, "  export AWS_ENDPOINT_URL_DYNAMODB={endpoint}")?;
+        }
+        if let Some(Files { endpoint, .. }) = self.files {
+            writeln!(f, "  export AWS_ENDPOINT_URL_S3={endpoint}")?;
+        }
         writeln!(f, "  export AWS_REGION={region} AWS_DEFAULT_REGION={region}")?;
-        writeln!(f, "  export AWS_ACCESS_KEY_ID=landline AWS_SECRET_ACCESS_KEY=landline")?;
+        writeln!(f, "  export AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={key}")
+    }
+
+    /// What the Lambda binary wants to know besides.
+    fn binary(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Without a data directory the key is nowhere but in this process.
         let Some(data) = &self.laptop.data else { return Ok(()) };
+        let table = laptop::connection(&self.laptop.store).table;
         let (issuer, audience) = (laptop::ISSUER, laptop::AUDIENCE);
         writeln!(f, "\nFor the Lambda binary also, so that both take each other's tokens:\n")?;
         writeln!(f, "  export LANDLINE_TABLE={table} LANDLINE_AUDIENCE={audience}")?;

@@ -15,8 +15,11 @@ use models::{
 
 use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 
+#[cfg(feature = "s3")]
+use crate::{BucketError, EmbeddedBucket, Function, data::FILES};
 use crate::{
-    DataDir, DataError, EmbeddedStore, Gateway, Mailbox, StoreError, data::FAILURES,
+    DataDir, DataError, EmbeddedStore, Gateway, Mailbox, StoreError,
+    data::{FAILURES, Served},
     mapping::Mapping,
 };
 
@@ -27,12 +30,24 @@ pub(crate) const ISSUER: &str = "http://localhost:3000";
 /// What tokens are for here.
 pub(crate) const AUDIENCE: &str = "landline";
 
-/// An app with its store. The store stops when this is dropped.
+/// Loopback ports of what stands in for AWS; 0 is any.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ports {
+    /// The embedded store.
+    pub store: u16,
+    /// The embedded bucket.
+    pub s3: u16,
+}
+
+/// An app with its store and its bucket. They stop when this is dropped.
 pub struct Laptop {
     /// The way in.
     pub gateway: Gateway,
     /// Where the app keeps things.
     pub store: EmbeddedStore,
+    /// Where files are.
+    #[cfg(feature = "s3")]
+    pub bucket: EmbeddedBucket,
     /// Ours while the app runs; none when nothing is kept.
     pub data: Option<DataDir>,
     /// The mails that were sent.
@@ -55,6 +70,10 @@ pub enum LaptopError {
     /// The embedded store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The embedded bucket.
+    #[cfg(feature = "s3")]
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
     /// The table could not be made.
     #[error("cannot create the table in the embedded store: {0}")]
     Table(String),
@@ -67,27 +86,37 @@ pub enum LaptopError {
 }
 
 impl Laptop {
-    /// Start an app that keeps its data in this directory, or keeps nothing. The store listens on
-    /// this loopback port; 0 is any.
-    pub async fn start(data: Option<DataDir>, store_port: u16) -> Result<Self, LaptopError> {
+    /// Start an app that keeps its data in this directory, or keeps nothing. Store and bucket listen
+    /// on these ports.
+    pub async fn start(data: Option<DataDir>, ports: Ports) -> Result<Self, LaptopError> {
         let ambient = Ambient::system();
         let (signing_key, store) = match &data {
-            Some(data) => (data.signing_key()?, EmbeddedStore::open_on(&data.store(), store_port)?),
-            None => (SigningKey::generate(), EmbeddedStore::memory_on(store_port)?),
+            Some(data) => (data.signing_key()?, EmbeddedStore::open_on(&data.store(), ports.store)?),
+            None => (SigningKey::generate(), EmbeddedStore::memory_on(ports.store)?),
         };
         let connection = connection(&store);
         Store::connect(connection.clone(), ambient.clone())
             .create_table()
             .await
             .map_err(|error| LaptopError::Table(error.to_string()))?;
-        if let Some(data) = &data {
-            data.announce(store.endpoint())?;
-        }
         let settings = settings(signing_key, connection)?;
         let path = data.as_ref().map(DataDir::path);
         let mailbox = Arc::new(Mailbox::of(path, ambient.clone()));
         let failures = failures(path);
         let events = events(settings.clone(), failures.clone(), mailbox.clone(), ambient.clone())?;
+        #[cfg(feature = "s3")]
+        let bucket = {
+            let (events, failures, ambient) = (events.clone(), failures.clone(), ambient.clone());
+            let function = Function { events, failures, ambient };
+            let folder = path.map(|path| path.join(FILES));
+            let modules = api::route_table();
+            EmbeddedBucket::start(&store, folder.as_deref(), ports.s3, &modules, function).await?
+        };
+        if let Some(data) = &data {
+            data.announce(Served::Store, store.endpoint())?;
+            #[cfg(feature = "s3")]
+            data.announce(Served::Bucket, bucket.endpoint())?;
+        }
         let mapping = match store.stream(TABLE)? {
             Some(stream) => {
                 let mapping = Mapping::new(stream, events, failures, ambient.clone());
@@ -97,15 +126,25 @@ impl Laptop {
             None => None,
         };
         let gateway = Gateway::new(App::new(settings, ambient.clone()), ambient);
-        Ok(Self { gateway, store, data, mailbox, mapping })
+        Ok(Self {
+            gateway,
+            store,
+            #[cfg(feature = "s3")]
+            bucket,
+            data,
+            mailbox,
+            mapping,
+        })
     }
 
-    /// Close the store, then give the data directory back.
+    /// Close bucket and store, then give the data directory back.
     pub async fn stop(self) {
         if let Some((stop, mapping)) = self.mapping {
             drop(stop);
             drop(timeout(GRACE, mapping).await);
         }
+        #[cfg(feature = "s3")]
+        self.bucket.stop().await;
         self.store.stop().await;
         drop(self.data);
     }

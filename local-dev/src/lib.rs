@@ -4,7 +4,7 @@
 //! that a source in the cloud would send ([`Source`]) and goes through the app's one entry point
 //! ([`Gateway`]); only `/docs`, `/openapi.json`, `/openapi-3.0.json` and `/dev` are answered here.
 //!
-//! [`Laptop`] puts an app on an [`EmbeddedStore`], [`serve`] puts it on a port, and [`run`] is the
+//! [`Laptop`] puts an app on an [`EmbeddedStore`], and an [`EmbeddedBucket`] beside it, [`serve`] puts it on a port, and [`run`] is the
 //! program. The guide is `docs/local-dev.md`.
 
 mod cli;
@@ -13,6 +13,8 @@ mod dev;
 mod docs;
 mod gateway;
 mod greeting;
+#[cfg(feature = "s3")]
+mod invocation;
 mod laptop;
 mod mail;
 mod mapping;
@@ -20,6 +22,8 @@ mod network;
 mod private;
 mod reach;
 mod role;
+#[cfg(feature = "s3")]
+mod s3;
 mod schedule;
 mod seed;
 mod server;
@@ -30,7 +34,11 @@ mod token;
 pub use cli::run;
 pub use data::{DataDir, DataError};
 pub use gateway::{Front, Gateway, Source, StageError};
-pub use laptop::{Laptop, LaptopError, connection};
+#[cfg(feature = "s3")]
+pub use invocation::Function;
+pub use laptop::{Laptop, LaptopError, Ports, connection};
 pub use mail::Mailbox;
+#[cfg(feature = "s3")]
+pub use s3::{BUCKET, BucketError, EmbeddedBucket};
 pub use server::serve;
 pub use store::{EmbeddedStore, StoreError};

@@ -29,7 +29,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Records that nobody listens to are passed over by so many.
 const LOOK: usize = 1000;
 /// The function that is called.
-const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:landline-local-events";
+pub(crate) const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:landline-local-events";
 
 /// Calls the event handlers with what changes in the table, in order.
 pub(crate) struct Mapping {
@@ -205,8 +205,18 @@ pub(crate) async fn invoke(
     ambient: &Ambient,
     payload: Box<RawValue>,
 ) -> Result<Answer, CallError> {
+    invoke_as(&ambient.new_id().to_string(), events, ambient, payload).await
+}
+
+/// [`invoke`] it under a request id, which all attempts of an asynchronous invocation share.
+pub(crate) async fn invoke_as(
+    request_id: &str,
+    events: &Events,
+    ambient: &Ambient,
+    payload: Box<RawValue>,
+) -> Result<Answer, CallError> {
     let mut context = Context::default();
-    context.request_id = ambient.new_id().to_string();
+    request_id.clone_into(&mut context.request_id);
     context.deadline = ambient.now().plus(TIME).unix_millis().unsigned_abs();
     FUNCTION.clone_into(&mut context.invoked_function_arn);
     let call = events.invoke(LambdaEvent::new(payload, context));

@@ -6,7 +6,7 @@ use std::path::Path;
 use api::Settings;
 use models::{Ambient, store::Store};
 
-use crate::{DataDir, DataError, Laptop, LaptopError, data, laptop};
+use crate::{DataDir, DataError, Laptop, LaptopError, Ports, data, laptop};
 
 /// Nobody has the address. It is not told again: whoever asked has typed it.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +31,7 @@ impl Reach {
         let (signing_key, connection, laptop) = match DataDir::open(path) {
             Ok(data) => {
                 let signing_key = data.signing_key()?;
-                let laptop = Laptop::start(Some(data), 0).await?;
+                let laptop = Laptop::start(Some(data), Ports::default()).await?;
                 (signing_key, laptop::connection(&laptop.store), Some(laptop))
             }
             Err(DataError::InUse(path)) => {

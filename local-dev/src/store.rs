@@ -123,12 +123,16 @@ impl EmbeddedStore {
 
     /// The stream of this table, from where it was left. `None` when it has none.
     pub(crate) fn stream(&self, table: &str) -> Result<Option<Stream>, StoreError> {
-        let failed = |error: &dyn ToString| StoreError::Serve(error.to_string());
-        let kept = match &self.file {
-            Some(file) => Some(Storage::new(text(file)?).map_err(|error| failed(&error))?),
-            None => None,
-        };
-        Stream::of(self.database.clone(), table, kept).map_err(|error| failed(&error))
+        let stream = Stream::of(self.database.clone(), table, self.connect()?);
+        stream.map_err(|error| StoreError::Serve(error.to_string()))
+    }
+
+    /// A connection of its own to the file, for what is to be kept beside the table. `None` when
+    /// nothing is kept.
+    pub(crate) fn connect(&self) -> Result<Option<Storage>, StoreError> {
+        let Some(file) = &self.file else { return Ok(None) };
+        let storage = Storage::new(text(file)?);
+        storage.map(Some).map_err(|error| StoreError::Serve(error.to_string()))
     }
 
     /// Run something beside the store, where reading it may block.

@@ -71,10 +71,14 @@ impl Access {
     /// ([`Store::until`](crate::store::Store::until)).
     pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 
+    /// Both halves of the access key of what stands in for AWS on laptops and in tests. What looks
+    /// at signatures takes no other.
+    pub const EMBEDDED_KEY: &str = "landline";
+
     /// For what stands in for AWS on laptops and in tests. No AWS account answers to it, and it is
     /// in no region; requests have to name one.
     pub fn embedded() -> Self {
-        let credentials = Credentials::new("landline", "landline", None);
+        let credentials = Credentials::new(Self::EMBEDDED_KEY, Self::EMBEDDED_KEY, None);
         Self {
             region: "us-east-1".to_owned(),
             credentials,

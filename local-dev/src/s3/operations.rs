@@ -1,0 +1,440 @@
+//! The operations of S3 that the bucket has, in its protocol's words. All others are answered with
+//! 501 `NotImplemented` by [`s3s`].
+
+use axum::http::Method;
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use futures_util::stream;
+use s3s::{S3, S3Request, S3Response, S3Result, dto::*, s3_error};
+
+use super::{
+    BUCKET,
+    digests::{checksums_in, etag_of_parts, tell_checksums},
+    index::{Facts, Object as Kept, Part as KeptPart},
+    notice::form_encoded,
+    objects::{
+        Making, Objects, Told, call, check_bucket, check_reading, count, etag, failed, holds, moment,
+    },
+};
+
+/// A page of a listing.
+const PAGE: i32 = 1000;
+/// All parts of an upload but the last have so many bytes at least.
+const SMALLEST_PART: u64 = 5 * 1024 * 1024;
+const MOST_PARTS: i32 = 10_000;
+
+type Answer<T> = S3Result<S3Response<T>>;
+
+/// What a request says of the object that it makes.
+macro_rules! facts_of {
+    ($input:expr) => {
+        Facts {
+            content_type: $input.content_type.clone(),
+            content_encoding: $input.content_encoding.clone(),
+            content_disposition: $input.content_disposition.clone(),
+            content_language: $input.content_language.clone(),
+            cache_control: $input.cache_control.clone(),
+            metadata: $input.metadata.clone().unwrap_or_default().into_iter().collect(),
+            ..Facts::default()
+        }
+    };
+}
+
+/// What an answer says of an object.
+macro_rules! tell_object {
+    ($output:ident, $object:expr, $tells_checksums:expr) => {{
+        let (object, facts) = (&$object, $object.facts.clone());
+        let sums = if $tells_checksums { facts.checksums } else { Default::default() };
+        let content_type = facts.content_type.or_else(|| Some("binary/octet-stream".to_owned()));
+        let output = $output {
+            accept_ranges: Some("bytes".to_owned()),
+            cache_control: facts.cache_control,
+            content_disposition: facts.content_disposition,
+            content_encoding: facts.content_encoding,
+            content_language: facts.content_language,
+            content_length: Some(count(object.size)),
+            content_type,
+            e_tag: Some(etag(object)),
+            last_modified: Some(moment(object.modified)),
+            metadata: Some(facts.metadata.into_iter().collect()),
+            ..Default::default()
+        };
+        tell_checksums!(output, sums)
+    }};
+}
+
+#[async_trait::async_trait]
+impl S3 for Objects {
+    /// A form's POST comes here too.
+    async fn put_object(&self, request: S3Request<PutObjectInput>) -> Answer<PutObjectOutput> {
+        let call = call(&request)?;
+        let S3Request { mut input, method, headers, trailing_headers, .. } = request;
+        check_bucket(&input.bucket)?;
+        let body = input.body.take();
+        let told = Told {
+            length: input.content_length,
+            md5: input.content_md5.as_deref(),
+            checksums: checksums_in!(input),
+            algorithm: input.checksum_algorithm.as_ref().map(ChecksumAlgorithm::as_str),
+            headers: &headers,
+        };
+        let taken = self.take(body, trailing_headers, told).await?;
+        let making = Making {
+            how: if method == Method::POST { "Post" } else { "Put" },
+            call: &call,
+            upload: None,
+            if_match: input.if_match.as_ref(),
+            if_none_match: input.if_none_match.as_ref(),
+        };
+        let checksums = taken.digested.checksums.clone();
+        let facts = Facts { checksums, ..facts_of!(input) };
+        let object = self.make(&input.key, taken.digested.etag(), taken, facts, &making)?;
+        let output = PutObjectOutput { e_tag: Some(etag(&object)), ..Default::default() };
+        Ok(S3Response::new(tell_checksums!(output, object.facts.checksums)))
+    }
+
+    async fn get_object(&self, request: S3Request<GetObjectInput>) -> Answer<GetObjectOutput> {
+        let input = request.input;
+        check_bucket(&input.bucket)?;
+        let wanted = |object: &Kept| {
+            check_reading(object, input.if_match.as_ref(), input.if_none_match.as_ref())?;
+            match &input.range {
+                Some(range) => Ok(range.check(object.size)?),
+                None => Ok(0..object.size),
+            }
+        };
+        let (object, pieces) = self.open(&input.key, wanted)?;
+        let whole = input.range.is_none();
+        let mut output = tell_object!(GetObjectOutput, object, whole && input.checksum_mode.is_some());
+        if !whole {
+            let range = wanted(&object)?;
+            output.content_length = Some(count(range.end - range.start));
+            let (first, last, size) = (range.start, range.end - 1, object.size);
+            output.content_range = Some(format!("bytes {first}-{last}/{size}"));
+        }
+        output.body = Some(StreamingBlob::wrap(stream::iter(pieces)));
+        Ok(S3Response::new(output))
+    }
+
+    async fn head_object(&self, request: S3Request<HeadObjectInput>) -> Answer<HeadObjectOutput> {
+        let input = request.input;
+        check_bucket(&input.bucket)?;
+        let object = self.get(&input.key)?;
+        check_reading(&object, input.if_match.as_ref(), input.if_none_match.as_ref())?;
+        let tells_checksums = input.checksum_mode.is_some();
+        Ok(S3Response::new(tell_object!(HeadObjectOutput, object, tells_checksums)))
+    }
+
+    async fn delete_object(
+        &self,
+        request: S3Request<DeleteObjectInput>,
+    ) -> Answer<DeleteObjectOutput> {
+        let input = request.input;
+        check_bucket(&input.bucket)?;
+        self.forget(&input.key)?;
+        Ok(S3Response::new(DeleteObjectOutput::default()))
+    }
+
+    async fn delete_objects(
+        &self,
+        request: S3Request<DeleteObjectsInput>,
+    ) -> Answer<DeleteObjectsOutput> {
+        let DeleteObjectsInput { bucket, delete, .. } = request.input;
+        check_bucket(&bucket)?;
+        let mut deleted = Vec::new();
+        for ObjectIdentifier { key, .. } in delete.objects {
+            self.forget(&key)?;
+            deleted.push(DeletedObject { key: Some(key), ..Default::default() });
+        }
+        let told = (!delete.quiet.unwrap_or_default()).then_some(deleted);
+        Ok(S3Response::new(DeleteObjectsOutput { deleted: told, ..Default::default() }))
+    }
+
+    async fn copy_object(&self, request: S3Request<CopyObjectInput>) -> Answer<CopyObjectOutput> {
+        let call = call(&request)?;
+        let input = request.input;
+        check_bucket(&input.bucket)?;
+        let CopySource::Bucket { bucket, key, .. } = &input.copy_source else {
+            return Err(s3_error!(NotImplemented, "Copies are made of objects of this bucket."));
+        };
+        check_bucket(bucket)?;
+        let source = self.get(key)?;
+        let matches = |condition| holds(condition, &source.etag);
+        if input.copy_source_if_match.as_ref().is_some_and(|it| !matches(it))
+            || input.copy_source_if_none_match.as_ref().is_some_and(matches)
+        {
+            return Err(failed());
+        }
+        let replaces = input.metadata_directive.as_ref().is_some_and(|it| it.as_str() == "REPLACE");
+        if !replaces && **key == *input.key {
+            return Err(s3_error!(
+                InvalidRequest,
+                "This copy request is illegal because it is trying to copy an object to itself \
+                 without changing the object's metadata."
+            ));
+        }
+        let facts = if replaces { facts_of!(input) } else { source.facts };
+        let taken = self.join([(source.content, source.size)].into_iter()).await?;
+        let making =
+            Making { how: "Copy", call: &call, upload: None, if_match: None, if_none_match: None };
+        let object = self.make(&input.key, taken.digested.etag(), taken, facts, &making)?;
+        let result = CopyObjectResult {
+            e_tag: Some(etag(&object)),
+            last_modified: Some(moment(object.modified)),
+            ..Default::default()
+        };
+        let output = CopyObjectOutput { copy_object_result: Some(result), ..Default::default() };
+        Ok(S3Response::new(output))
+    }
+
+    async fn list_objects_v2(
+        &self,
+        request: S3Request<ListObjectsV2Input>,
+    ) -> Answer<ListObjectsV2Output> {
+        let input = request.input;
+        check_bucket(&input.bucket)?;
+        let after = match &input.continuation_token {
+            Some(token) => read_token(token)?,
+            None => input.start_after.clone().unwrap_or_default(),
+        };
+        let most = input.max_keys.unwrap_or(PAGE).clamp(0, PAGE);
+        let page = self.page(&input, &after, most)?;
+        let encodes = input.encoding_type.as_ref().is_some_and(|it| it.as_str() == "url");
+        let shown = |text: String| if encodes { form_encoded(&text) } else { text };
+        let contents = page.objects.into_iter().map(|object| Object {
+            e_tag: Some(etag(&object)),
+            last_modified: Some(moment(object.modified)),
+            size: Some(count(object.size)),
+            storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
+            key: Some(shown(object.key)),
+            ..Default::default()
+        });
+        let prefixes = page.prefixes.into_iter();
+        let prefixes = prefixes.map(|prefix| CommonPrefix { prefix: Some(shown(prefix)) });
+        Ok(S3Response::new(ListObjectsV2Output {
+            name: Some(input.bucket),
+            key_count: Some(page.count),
+            is_truncated: Some(page.next.is_some()),
+            next_continuation_token: page.next.map(|last| BASE64_URL_SAFE_NO_PAD.encode(last)),
+            contents: Some(contents.collect()),
+            common_prefixes: Some(prefixes.collect()),
+            max_keys: Some(most),
+            prefix: input.prefix.map(shown),
+            delimiter: input.delimiter.map(shown),
+            start_after: input.start_after.map(shown),
+            continuation_token: input.continuation_token,
+            encoding_type: input.encoding_type,
+            ..Default::default()
+        }))
+    }
+
+    async fn create_multipart_upload(
+        &self,
+        request: S3Request<CreateMultipartUploadInput>,
+    ) -> Answer<CreateMultipartUploadOutput> {
+        let input = request.input;
+        check_bucket(&input.bucket)?;
+        let upload_id = self.index.begin(&input.key, &facts_of!(input))?;
+        Ok(S3Response::new(CreateMultipartUploadOutput {
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            upload_id: Some(upload_id),
+            ..Default::default()
+        }))
+    }
+
+    async fn upload_part(&self, request: S3Request<UploadPartInput>) -> Answer<UploadPartOutput> {
+        let S3Request { mut input, headers, trailing_headers, .. } = request;
+        check_bucket(&input.bucket)?;
+        if !(1..=MOST_PARTS).contains(&input.part_number) {
+            let why = "Part number must be an integer between 1 and 10000, inclusive";
+            return Err(s3_error!(InvalidArgument, "{}", why));
+        }
+        self.index.upload(&input.upload_id, &input.key)?;
+        let body = input.body.take();
+        let told = Told {
+            length: input.content_length,
+            md5: input.content_md5.as_deref(),
+            checksums: checksums_in!(input),
+            algorithm: input.checksum_algorithm.as_ref().map(ChecksumAlgorithm::as_str),
+            headers: &headers,
+        };
+        let taken = self.take(body, trailing_headers, told).await?;
+        let part = KeptPart {
+            number: input.part_number,
+            content: taken.content,
+            size: taken.digested.size,
+            etag: taken.digested.etag(),
+            modified: self.ambient.now(),
+        };
+        let before = self.index.put_part(&input.upload_id, &input.key, &part);
+        let unneeded = before.as_ref().map_or(Some(&part.content), Option::as_ref);
+        unneeded.into_iter().for_each(|content| self.contents.remove(content));
+        before?;
+        let output =
+            UploadPartOutput { e_tag: Some(ETag::Strong(part.etag)), ..Default::default() };
+        Ok(S3Response::new(tell_checksums!(output, taken.digested.checksums)))
+    }
+
+    async fn list_parts(&self, request: S3Request<ListPartsInput>) -> Answer<ListPartsOutput> {
+        let input = request.input;
+        check_bucket(&input.bucket)?;
+        let parts = self.index.parts(&input.upload_id, &input.key)?.into_iter().map(|part| Part {
+            e_tag: Some(ETag::Strong(part.etag)),
+            last_modified: Some(moment(part.modified)),
+            part_number: Some(part.number),
+            size: Some(count(part.size)),
+            ..Default::default()
+        });
+        Ok(S3Response::new(ListPartsOutput {
+            parts: Some(parts.collect()),
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            upload_id: Some(input.upload_id),
+            is_truncated: Some(false),
+            ..Default::default()
+        }))
+    }
+
+    async fn complete_multipart_upload(
+        &self,
+        request: S3Request<CompleteMultipartUploadInput>,
+    ) -> Answer<CompleteMultipartUploadOutput> {
+        let call = call(&request)?;
+        let input = request.input;
+        check_bucket(&input.bucket)?;
+        let facts = self.index.upload(&input.upload_id, &input.key)?;
+        let named = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
+        let parts = chosen(&named, self.index.parts(&input.upload_id, &input.key)?)?;
+        let all = parts.iter().map(|part| (part.content.clone(), part.size));
+        let taken = self.join(all).await?;
+        let etags = etag_of_parts(parts.iter().map(|part| part.etag.as_str()));
+        let etags = etags.ok_or_else(|| s3_error!(InternalError, "a part has no entity tag"))?;
+        let making = Making {
+            how: "CompleteMultipartUpload",
+            call: &call,
+            upload: Some(&input.upload_id),
+            if_match: input.if_match.as_ref(),
+            if_none_match: input.if_none_match.as_ref(),
+        };
+        let object = self.make(&input.key, etags, taken, facts, &making)?;
+        Ok(S3Response::new(CompleteMultipartUploadOutput {
+            location: Some(format!("/{BUCKET}/{}", form_encoded(&input.key))),
+            e_tag: Some(etag(&object)),
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            ..Default::default()
+        }))
+    }
+
+    async fn abort_multipart_upload(
+        &self,
+        request: S3Request<AbortMultipartUploadInput>,
+    ) -> Answer<AbortMultipartUploadOutput> {
+        let input = request.input;
+        check_bucket(&input.bucket)?;
+        let left = self.index.abort(&input.upload_id, &input.key)?;
+        left.iter().for_each(|content| self.contents.remove(content));
+        Ok(S3Response::new(AbortMultipartUploadOutput::default()))
+    }
+
+    async fn head_bucket(&self, request: S3Request<HeadBucketInput>) -> Answer<HeadBucketOutput> {
+        check_bucket(&request.input.bucket)?;
+        Ok(S3Response::new(HeadBucketOutput::default()))
+    }
+
+    async fn get_bucket_location(
+        &self,
+        request: S3Request<GetBucketLocationInput>,
+    ) -> Answer<GetBucketLocationOutput> {
+        check_bucket(&request.input.bucket)?;
+        Ok(S3Response::new(GetBucketLocationOutput::default()))
+    }
+
+    async fn list_buckets(&self, _: S3Request<ListBucketsInput>) -> Answer<ListBucketsOutput> {
+        let bucket = Bucket { name: Some(BUCKET.to_owned()), ..Default::default() };
+        let output = ListBucketsOutput { buckets: Some(vec![bucket]), ..Default::default() };
+        Ok(S3Response::new(output))
+    }
+}
+
+/// A page of a listing, and the last name on it where there are more.
+#[derive(Default)]
+struct Page {
+    objects: Vec<Kept>,
+    prefixes: Vec<String>,
+    count: i32,
+    next: Option<String>,
+}
+
+impl Objects {
+    fn forget(&self, key: &str) -> S3Result<()> {
+        let content = self.index.delete(key)?;
+        content.iter().for_each(|content| self.contents.remove(content));
+        Ok(())
+    }
+
+    /// What has the delimiter behind the prefix is told by what it has in common, once.
+    fn page(&self, input: &ListObjectsV2Input, after: &str, most: i32) -> S3Result<Page> {
+        let prefix = input.prefix.as_deref().unwrap_or_default();
+        let delimiter = input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
+        let (mut page, mut last) = (Page::default(), None::<String>);
+        self.index.list(prefix, after, |object| {
+            let rest = &object.key[prefix.len()..];
+            let in_common = delimiter.and_then(|delimiter| {
+                let end = rest.find(delimiter)? + delimiter.len();
+                Some(object.key[..prefix.len() + end].to_owned())
+            });
+            let is_told =
+                in_common.as_ref().is_some_and(|it| it.as_str() <= after || last.as_ref() == Some(it));
+            if is_told {
+                return true;
+            }
+            if page.count == most {
+                page.next = last.take();
+                return false;
+            }
+            page.count += 1;
+            last = Some(in_common.clone().unwrap_or_else(|| object.key.clone()));
+            match in_common {
+                Some(prefix) => page.prefixes.push(prefix),
+                None => page.objects.push(object),
+            }
+            true
+        })?;
+        Ok(page)
+    }
+}
+
+fn read_token(token: &str) -> S3Result<String> {
+    let wrong = || s3_error!(InvalidArgument, "The continuation token provided is incorrect");
+    let key = BASE64_URL_SAFE_NO_PAD.decode(token).map_err(|_| wrong())?;
+    String::from_utf8(key).map_err(|_| wrong())
+}
+
+/// The parts that the sender names, if they are there and it knows them.
+fn chosen(named: &[CompletedPart], parts: Vec<KeptPart>) -> S3Result<Vec<KeptPart>> {
+    if named.is_empty() {
+        return Err(s3_error!(InvalidRequest, "You must specify at least one part"));
+    }
+    if !named.is_sorted_by(|one, next| one.part_number < next.part_number) {
+        return Err(s3_error!(InvalidPartOrder, "The list of parts was not in ascending order."));
+    }
+    let mut chosen = Vec::new();
+    for name in named {
+        let is_named = |part: &&KeptPart| Some(part.number) == name.part_number;
+        let known = |part: &&KeptPart| name.e_tag.as_ref().is_some_and(|it| it.value() == part.etag);
+        let part = parts.iter().find(is_named).filter(known);
+        let part = part.ok_or_else(|| {
+            s3_error!(InvalidPart, "One or more of the specified parts could not be found.")
+        })?;
+        chosen.push(part.clone());
+    }
+    let but_the_last = &chosen[..chosen.len() - 1];
+    if but_the_last.iter().any(|part| part.size < SMALLEST_PART) {
+        return Err(s3_error!(
+            EntityTooSmall,
+            "Your proposed upload is smaller than the minimum allowed size"
+        ));
+    }
+    Ok(chosen)
+}
