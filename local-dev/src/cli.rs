@@ -16,8 +16,11 @@ use tracing_subscriber::EnvFilter;
 #[cfg(feature = "s3")]
 use crate::BUCKET;
 use crate::{
-    DataDir, Front, Laptop, Ports, Source, data, greeting::{Files, Greeting}, network, reach::Reach, role,
-    schedule, seed, server, token,
+    DataDir, Front, Laptop, Ports, Source, data,
+    greeting::{Files, Greeting},
+    network,
+    reach::Reach,
+    role, schedule, seed, server, token,
 };
 
 /// Serve the API on this machine, with nothing else installed.

@@ -91,7 +91,9 @@ impl Laptop {
     pub async fn start(data: Option<DataDir>, ports: Ports) -> Result<Self, LaptopError> {
         let ambient = Ambient::system();
         let (signing_key, store) = match &data {
-            Some(data) => (data.signing_key()?, EmbeddedStore::open_on(&data.store(), ports.store)?),
+            Some(data) => {
+                (data.signing_key()?, EmbeddedStore::open_on(&data.store(), ports.store)?)
+            }
             None => (SigningKey::generate(), EmbeddedStore::memory_on(ports.store)?),
         };
         let connection = connection(&store);
@@ -110,7 +112,7 @@ impl Laptop {
             let function = Function { events, failures, ambient };
             let folder = path.map(|path| path.join(FILES));
             let modules = api::route_table();
-            EmbeddedBucket::start(&store, folder.as_deref(), ports.s3, &modules, function).await?
+            EmbeddedBucket::start(&store, folder.as_deref(), ports.s3, &modules, function)?
         };
         if let Some(data) = &data {
             data.announce(Served::Store, store.endpoint())?;

@@ -29,7 +29,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Records that nobody listens to are passed over by so many.
 const LOOK: usize = 1000;
 /// The function that is called.
-pub(crate) const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:landline-local-events";
+pub(crate) const FUNCTION: &str =
+    "arn:aws:lambda:us-east-1:000000000000:function:landline-local-events";
 
 /// Calls the event handlers with what changes in the table, in order.
 pub(crate) struct Mapping {

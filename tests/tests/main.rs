@@ -15,6 +15,7 @@ mod delivery;
 mod deployment;
 mod deprecation;
 mod edge;
+mod embedded_bucket;
 mod events;
 mod evolution;
 mod families;

@@ -11,14 +11,13 @@ use s3s::{
 };
 
 /// What the embedded bucket would lose in silence.
-const NOT_KEPT: [&str; 10] = [
+const NOT_KEPT: [&str; 9] = [
     "expires",
     "x-amz-acl",
     "x-amz-grant-",
     "x-amz-object-lock-",
     "x-amz-server-side-encryption-customer-",
     "x-amz-tagging",
-    "x-amz-version-id",
     "x-amz-website-redirect-location",
     "x-amz-write-offset-bytes",
     "x-amz-copy-source-if-modified-since",
@@ -50,6 +49,9 @@ impl S3Access for Access {
         let query = context.uri().query().unwrap_or_default();
         check_version(context.headers(), query)?;
         check_presigned(context.headers(), query)?;
+        if parse(query.as_bytes()).any(|(name, _)| name == "versionId") {
+            return Err(s3_error!(InvalidArgument, "Invalid version id specified"));
+        }
         let is_lost = |name: &str| NOT_KEPT.iter().any(|lost| name.starts_with(lost));
         match context.headers().keys().find(|name| is_lost(name.as_str())) {
             Some(name) => {
@@ -63,7 +65,8 @@ impl S3Access for Access {
 
 /// Regions since 2014 take version 4 of the signature alone.
 fn check_version(headers: &HeaderMap, query: &str) -> S3Result<()> {
-    let in_header = headers.get("authorization").is_some_and(|it| it.as_bytes().starts_with(b"AWS "));
+    let in_header =
+        headers.get("authorization").is_some_and(|it| it.as_bytes().starts_with(b"AWS "));
     if in_header || parse(query.as_bytes()).any(|(name, _)| name == "AWSAccessKeyId") {
         let why = "The authorization mechanism you have provided is not supported. Please use \
                    AWS4-HMAC-SHA256.";
@@ -78,7 +81,8 @@ fn check_presigned(headers: &HeaderMap, query: &str) -> S3Result<()> {
     let signed = parse(query.as_bytes()).find(|(name, _)| name == "X-Amz-SignedHeaders");
     let Some((_, signed)) = signed else { return Ok(()) };
     let signed: Vec<_> = signed.split(';').collect();
-    let mut amazons = headers.keys().map(|name| name.as_str()).filter(|it| it.starts_with("x-amz-"));
+    let mut amazons =
+        headers.keys().map(|name| name.as_str()).filter(|it| it.starts_with("x-amz-"));
     match amazons.find(|name| !signed.contains(name)) {
         Some(_) => {
             let why = "There were headers present in the request which were not signed";

@@ -69,7 +69,7 @@ pub(super) struct Index {
 }
 
 /// Makes the event of an object that was written, by the number that it has in the queue.
-pub(super) type ToEvent<'a> = &'a (dyn Fn(&Object, i64) -> Value + Send + Sync);
+pub(super) type ToEvent<'a> = &'a dyn Fn(&Object, i64) -> Value;
 
 impl Index {
     pub(super) fn new(storage: Storage, ambient: Ambient) -> rusqlite::Result<Self> {

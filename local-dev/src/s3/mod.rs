@@ -96,7 +96,7 @@ impl EmbeddedBucket {
     /// The bucket beside a store, on this loopback port; 0 is any. Bytes are in this folder, or in
     /// memory. What arrives under a prefix that one of the modules listens to is told to the
     /// function, what was not delivered before the last end included.
-    pub async fn start(
+    pub fn start(
         store: &EmbeddedStore,
         folder: Option<&Path>,
         port: u16,

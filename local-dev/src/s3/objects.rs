@@ -101,7 +101,8 @@ impl Objects {
         let mut draft = self.contents.draft(self.ambient.new_id().to_string()).map_err(broken)?;
         let mut body = stream::iter(body).flatten();
         while let Some(bytes) = body.next().await {
-            let bytes = bytes.map_err(|error| S3Error::with_source(S3ErrorCode::IncompleteBody, error))?;
+            let bytes =
+                bytes.map_err(|error| S3Error::with_source(S3ErrorCode::IncompleteBody, error))?;
             digests.update(&bytes);
             if digests.size > MOST {
                 return Err(too_large());
@@ -115,7 +116,10 @@ impl Objects {
     }
 
     /// Make one content of these.
-    pub(super) async fn join(&self, all: impl Iterator<Item = (String, u64)>) -> S3Result<Taken> {
+    pub(super) async fn join(
+        &self,
+        all: impl Iterator<Item = (String, u64)> + Send,
+    ) -> S3Result<Taken> {
         let mut digests = Digests::plain();
         let mut draft = self.contents.draft(self.ambient.new_id().to_string()).map_err(broken)?;
         for (content, size) in all {

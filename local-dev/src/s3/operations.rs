@@ -12,7 +12,8 @@ use super::{
     index::{Facts, Object as Kept, Part as KeptPart},
     notice::form_encoded,
     objects::{
-        Making, Objects, Told, call, check_bucket, check_reading, count, etag, failed, holds, moment,
+        Making, Objects, Told, call, check_bucket, check_reading, count, etag, failed, holds,
+        moment,
     },
 };
 
@@ -104,7 +105,8 @@ impl S3 for Objects {
         };
         let (object, pieces) = self.open(&input.key, wanted)?;
         let whole = input.range.is_none();
-        let mut output = tell_object!(GetObjectOutput, object, whole && input.checksum_mode.is_some());
+        let mut output =
+            tell_object!(GetObjectOutput, object, whole && input.checksum_mode.is_some());
         if !whole {
             let range = wanted(&object)?;
             output.content_length = Some(count(range.end - range.start));
@@ -158,7 +160,7 @@ impl S3 for Objects {
         };
         check_bucket(bucket)?;
         let source = self.get(key)?;
-        let matches = |condition| holds(condition, &source.etag);
+        let matches = |condition: &ETagCondition| holds(condition, &source.etag);
         if input.copy_source_if_match.as_ref().is_some_and(|it| !matches(it))
             || input.copy_source_if_none_match.as_ref().is_some_and(matches)
         {
@@ -384,8 +386,9 @@ impl Objects {
                 let end = rest.find(delimiter)? + delimiter.len();
                 Some(object.key[..prefix.len() + end].to_owned())
             });
-            let is_told =
-                in_common.as_ref().is_some_and(|it| it.as_str() <= after || last.as_ref() == Some(it));
+            let is_told = in_common
+                .as_ref()
+                .is_some_and(|it| it.as_str() <= after || last.as_ref() == Some(it));
             if is_told {
                 return true;
             }
@@ -422,7 +425,8 @@ fn chosen(named: &[CompletedPart], parts: Vec<KeptPart>) -> S3Result<Vec<KeptPar
     let mut chosen = Vec::new();
     for name in named {
         let is_named = |part: &&KeptPart| Some(part.number) == name.part_number;
-        let known = |part: &&KeptPart| name.e_tag.as_ref().is_some_and(|it| it.value() == part.etag);
+        let known =
+            |part: &&KeptPart| name.e_tag.as_ref().is_some_and(|it| it.value() == part.etag);
         let part = parts.iter().find(is_named).filter(known);
         let part = part.ok_or_else(|| {
             s3_error!(InvalidPart, "One or more of the specified parts could not be found.")
