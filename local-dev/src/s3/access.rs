@@ -63,7 +63,7 @@ impl S3Access for Access {
     }
 }
 
-/// Regions since 2014 take version 4 of the signature alone.
+/// Buckets that were made since June 2020 take version 4 of the signature alone.
 fn check_version(headers: &HeaderMap, query: &str) -> S3Result<()> {
     let in_header =
         headers.get("authorization").is_some_and(|it| it.as_bytes().starts_with(b"AWS "));
