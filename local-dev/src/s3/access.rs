@@ -10,8 +10,8 @@ use s3s::{
     s3_error,
 };
 
-/// What the embedded bucket would lose in silence.
-const NOT_KEPT: [&str; 9] = [
+/// What the embedded bucket would not keep, or not look at, in silence.
+const NOT_KEPT: [&str; 10] = [
     "expires",
     "x-amz-acl",
     "x-amz-grant-",
@@ -21,6 +21,7 @@ const NOT_KEPT: [&str; 9] = [
     "x-amz-website-redirect-location",
     "x-amz-write-offset-bytes",
     "x-amz-copy-source-if-modified-since",
+    "x-amz-copy-source-if-unmodified-since",
 ];
 
 /// The one access key that there is.
