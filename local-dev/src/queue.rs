@@ -178,7 +178,7 @@ fn event(queue: &str, batch: &[Message]) -> Box<RawValue> {
             "body": message.body,
             "attributes": attributes(queue, message),
             "messageAttributes": {},
-            "md5OfBody": format!("{:x}", Md5::digest(&message.body)),
+            "md5OfBody": md5(&message.body),
             "eventSource": "aws:sqs",
             "eventSourceARN": format!("arn:aws:sqs:{region}:000000000000:{queue}"),
             "awsRegion": region,
@@ -186,6 +186,10 @@ fn event(queue: &str, batch: &[Message]) -> Box<RawValue> {
     };
     let records: Vec<_> = batch.iter().map(record).collect();
     to_raw_value(&json!({ "Records": records })).expect("JSON can be written")
+}
+
+fn md5(body: &str) -> String {
+    Md5::digest(body).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn attributes(queue: &str, message: &Message) -> Value {

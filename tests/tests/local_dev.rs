@@ -123,7 +123,8 @@ mod a_start {
         let mut names = Vec::new();
         for entry in fs::read_dir(place.data()).unwrap() {
             let entry = entry.unwrap();
-            assert_eq!(mode(&entry.path()), 0o600, "{}", entry.path().display());
+            let expected = if entry.path().is_dir() { 0o700 } else { 0o600 };
+            assert_eq!(mode(&entry.path()), expected, "{}", entry.path().display());
             names.push(entry.file_name().into_string().unwrap());
         }
         assert!(names.contains(&"signing-key.pem".to_owned()), "{names:?}");

@@ -10,8 +10,8 @@ use s3s::{
     s3_error,
 };
 
-/// What the embedded bucket would lose in silence.
-const NOT_KEPT: [&str; 9] = [
+/// What the embedded bucket would not keep, or not look at, in silence.
+const NOT_KEPT: [&str; 10] = [
     "expires",
     "x-amz-acl",
     "x-amz-grant-",
@@ -21,6 +21,7 @@ const NOT_KEPT: [&str; 9] = [
     "x-amz-website-redirect-location",
     "x-amz-write-offset-bytes",
     "x-amz-copy-source-if-modified-since",
+    "x-amz-copy-source-if-unmodified-since",
 ];
 
 /// The one access key that there is.
@@ -63,7 +64,7 @@ impl S3Access for Access {
     }
 }
 
-/// Regions since 2014 take version 4 of the signature alone.
+/// Buckets that were made since June 2020 take version 4 of the signature alone.
 fn check_version(headers: &HeaderMap, query: &str) -> S3Result<()> {
     let in_header =
         headers.get("authorization").is_some_and(|it| it.as_bytes().starts_with(b"AWS "));

@@ -23,7 +23,7 @@ macro_rules! checksums_in {
             ("sha256", &of.checksum_sha256),
         ];
         let told = named.into_iter().filter_map(|(name, sum)| Some((name, sum.clone()?)));
-        told.map(|(name, sum)| (name.to_owned(), sum)).collect::<Checksums>()
+        told.map(|(name, sum)| (name.to_owned(), sum)).collect::<std::collections::BTreeMap<_, _>>()
     }};
 }
 

@@ -9,9 +9,11 @@ mod access;
 mod contents;
 mod digests;
 mod index;
+mod listing;
 mod notice;
 mod objects;
 mod operations;
+mod parts;
 
 use std::{
     io,

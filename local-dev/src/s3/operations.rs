@@ -2,8 +2,8 @@
 //! 501 `NotImplemented` by [`s3s`].
 
 use axum::http::Method;
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use futures_util::stream;
+use models::Timestamp;
 use s3s::{S3, S3Request, S3Response, S3Result, dto::*, s3_error};
 
 use super::{
@@ -15,13 +15,11 @@ use super::{
         Making, Objects, Told, call, check_bucket, check_reading, count, etag, failed, holds,
         moment,
     },
+    parts::{check_number, chosen},
 };
 
 /// A page of a listing.
 const PAGE: i32 = 1000;
-/// All parts of an upload but the last have so many bytes at least.
-const SMALLEST_PART: u64 = 5 * 1024 * 1024;
-const MOST_PARTS: i32 = 10_000;
 
 type Answer<T> = S3Result<S3Response<T>>;
 
@@ -194,14 +192,11 @@ impl S3 for Objects {
     ) -> Answer<ListObjectsV2Output> {
         let input = request.input;
         check_bucket(&input.bucket)?;
-        let after = match &input.continuation_token {
-            Some(token) => read_token(token)?,
-            None => input.start_after.clone().unwrap_or_default(),
-        };
         let most = input.max_keys.unwrap_or(PAGE).clamp(0, PAGE);
-        let page = self.page(&input, &after, most)?;
+        let page = self.page(&input, most)?;
         let encodes = input.encoding_type.as_ref().is_some_and(|it| it.as_str() == "url");
         let shown = |text: String| if encodes { form_encoded(&text) } else { text };
+        let next = page.token();
         let contents = page.objects.into_iter().map(|object| Object {
             e_tag: Some(etag(&object)),
             last_modified: Some(moment(object.modified)),
@@ -215,8 +210,8 @@ impl S3 for Objects {
         Ok(S3Response::new(ListObjectsV2Output {
             name: Some(input.bucket),
             key_count: Some(page.count),
-            is_truncated: Some(page.next.is_some()),
-            next_continuation_token: page.next.map(|last| BASE64_URL_SAFE_NO_PAD.encode(last)),
+            is_truncated: Some(next.is_some()),
+            next_continuation_token: next,
             contents: Some(contents.collect()),
             common_prefixes: Some(prefixes.collect()),
             max_keys: Some(most),
@@ -247,10 +242,7 @@ impl S3 for Objects {
     async fn upload_part(&self, request: S3Request<UploadPartInput>) -> Answer<UploadPartOutput> {
         let S3Request { mut input, headers, trailing_headers, .. } = request;
         check_bucket(&input.bucket)?;
-        if !(1..=MOST_PARTS).contains(&input.part_number) {
-            let why = "Part number must be an integer between 1 and 10000, inclusive";
-            return Err(s3_error!(InvalidArgument, "{}", why));
-        }
+        check_number(input.part_number)?;
         self.index.upload(&input.upload_id, &input.key)?;
         let body = input.body.take();
         let told = Told {
@@ -353,19 +345,15 @@ impl S3 for Objects {
     }
 
     async fn list_buckets(&self, _: S3Request<ListBucketsInput>) -> Answer<ListBucketsOutput> {
-        let bucket = Bucket { name: Some(BUCKET.to_owned()), ..Default::default() };
+        let always = moment(Timestamp::from_unix_millis(0));
+        let bucket = Bucket {
+            name: Some(BUCKET.to_owned()),
+            creation_date: Some(always),
+            ..Default::default()
+        };
         let output = ListBucketsOutput { buckets: Some(vec![bucket]), ..Default::default() };
         Ok(S3Response::new(output))
     }
-}
-
-/// A page of a listing, and the last name on it where there are more.
-#[derive(Default)]
-struct Page {
-    objects: Vec<Kept>,
-    prefixes: Vec<String>,
-    count: i32,
-    next: Option<String>,
 }
 
 impl Objects {
@@ -374,71 +362,4 @@ impl Objects {
         content.iter().for_each(|content| self.contents.remove(content));
         Ok(())
     }
-
-    /// What has the delimiter behind the prefix is told by what it has in common, once.
-    fn page(&self, input: &ListObjectsV2Input, after: &str, most: i32) -> S3Result<Page> {
-        let prefix = input.prefix.as_deref().unwrap_or_default();
-        let delimiter = input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
-        let (mut page, mut last) = (Page::default(), None::<String>);
-        self.index.list(prefix, after, |object| {
-            let rest = &object.key[prefix.len()..];
-            let in_common = delimiter.and_then(|delimiter| {
-                let end = rest.find(delimiter)? + delimiter.len();
-                Some(object.key[..prefix.len() + end].to_owned())
-            });
-            let is_told = in_common
-                .as_ref()
-                .is_some_and(|it| it.as_str() <= after || last.as_ref() == Some(it));
-            if is_told {
-                return true;
-            }
-            if page.count == most {
-                page.next = last.take();
-                return false;
-            }
-            page.count += 1;
-            last = Some(in_common.clone().unwrap_or_else(|| object.key.clone()));
-            match in_common {
-                Some(prefix) => page.prefixes.push(prefix),
-                None => page.objects.push(object),
-            }
-            true
-        })?;
-        Ok(page)
-    }
-}
-
-fn read_token(token: &str) -> S3Result<String> {
-    let wrong = || s3_error!(InvalidArgument, "The continuation token provided is incorrect");
-    let key = BASE64_URL_SAFE_NO_PAD.decode(token).map_err(|_| wrong())?;
-    String::from_utf8(key).map_err(|_| wrong())
-}
-
-/// The parts that the sender names, if they are there and it knows them.
-fn chosen(named: &[CompletedPart], parts: Vec<KeptPart>) -> S3Result<Vec<KeptPart>> {
-    if named.is_empty() {
-        return Err(s3_error!(InvalidRequest, "You must specify at least one part"));
-    }
-    if !named.is_sorted_by(|one, next| one.part_number < next.part_number) {
-        return Err(s3_error!(InvalidPartOrder, "The list of parts was not in ascending order."));
-    }
-    let mut chosen = Vec::new();
-    for name in named {
-        let is_named = |part: &&KeptPart| Some(part.number) == name.part_number;
-        let known =
-            |part: &&KeptPart| name.e_tag.as_ref().is_some_and(|it| it.value() == part.etag);
-        let part = parts.iter().find(is_named).filter(known);
-        let part = part.ok_or_else(|| {
-            s3_error!(InvalidPart, "One or more of the specified parts could not be found.")
-        })?;
-        chosen.push(part.clone());
-    }
-    let but_the_last = &chosen[..chosen.len() - 1];
-    if but_the_last.iter().any(|part| part.size < SMALLEST_PART) {
-        return Err(s3_error!(
-            EntityTooSmall,
-            "Your proposed upload is smaller than the minimum allowed size"
-        ));
-    }
-    Ok(chosen)
 }

@@ -1,0 +1,112 @@
+//! Presigned URLs, as curl and browsers use them.
+
+use std::time::UNIX_EPOCH;
+
+use super::*;
+
+#[tokio::test]
+async fn uploads_and_downloads_and_deletes_a_file() {
+    let folder = tempdir().unwrap();
+    let Laptop { client, .. } = &Laptop::start(folder.path(), 1, &[]).await;
+    let key = "uploads/a cat & a dog.png";
+
+    let put = send(Method::PUT, &upload_url(client, key).await, &PNG, "meow").await;
+    let url = download_url(client, key).await;
+    let got = send(Method::GET, &url, &[], "").await;
+    let piece = send(Method::GET, &url, &[("range", "bytes=1-2")], "").await;
+    let known = put.header("etag").unwrap();
+    let again = send(Method::GET, &url, &[("if-none-match", known)], "").await;
+    let head = client.head_object().bucket(BUCKET).key(key);
+    let head = head.presigned(for_an_hour()).await.unwrap();
+    let head = send(Method::HEAD, head.uri(), &[], "").await;
+    let delete = client.delete_object().bucket(BUCKET).key(key);
+    let delete = delete.presigned(for_an_hour()).await.unwrap();
+    let delete = send(Method::DELETE, delete.uri(), &[], "").await;
+
+    // MD5 of what was sent.
+    let etag = Some("\"4a4be40c96ac6314e91d93f38043a634\"");
+    assert_eq!((put.status, put.header("etag")), (StatusCode::OK, etag), "{}", put.text());
+    assert_eq!((got.status, got.text()), (StatusCode::OK, "meow"));
+    assert_eq!(got.header("content-type"), Some("image/png"));
+    assert_eq!(got.header("etag"), etag);
+    assert_eq!((piece.status, piece.text()), (StatusCode::PARTIAL_CONTENT, "eo"));
+    assert_eq!(piece.header("content-range"), Some("bytes 1-2/4"));
+    assert_eq!((again.status, again.header("etag")), (StatusCode::NOT_MODIFIED, etag));
+    assert_eq!((head.status, head.header("content-length")), (StatusCode::OK, Some("4")));
+    assert_eq!(delete.status, StatusCode::NO_CONTENT);
+    send(Method::GET, &url, &[], "").await.assert_refused("NoSuchKey", 404);
+}
+
+#[tokio::test]
+async fn is_refused_when_its_time_is_over() {
+    let folder = tempdir().unwrap();
+    let Laptop { client, .. } = &Laptop::start(folder.path(), 1, &[]).await;
+    let seconds = Ambient::system().now().unix_seconds() - 7200;
+    let long_ago = UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs());
+    let over = PresigningConfig::builder().start_time(long_ago);
+    let over = over.expires_in(Duration::from_secs(3600)).build().unwrap();
+    let put = client.put_object().bucket(BUCKET).key("uploads/1");
+
+    let url = put.presigned(over).await.unwrap().uri().to_owned();
+    let answer = send(Method::PUT, &url, &[], "late").await;
+
+    answer.assert_refused("AccessDenied", 403);
+    assert!(answer.text().contains("<Message>Request has expired</Message>"));
+    let missing = client.get_object().bucket(BUCKET).key("uploads/1").send().await;
+    assert_eq!(refusal(missing), refused("NoSuchKey", 404));
+}
+
+#[tokio::test]
+async fn is_good_for_what_was_signed_and_nothing_else() {
+    let folder = tempdir().unwrap();
+    let Laptop { client, .. } = &Laptop::start(folder.path(), 1, &[]).await;
+    let url = upload_url(client, "uploads/1").await;
+    let wrong = "SignatureDoesNotMatch";
+    let (unsigned, other) = ([PNG[0], ("x-amz-meta-owner", "eve")], "text/html");
+
+    let (before, _) = url.rsplit_once("X-Amz-Signature=").unwrap();
+    let forged = format!("{before}X-Amz-Signature={}", "0".repeat(64));
+    for (method, url, headers, code) in [
+        (Method::PUT, forged.as_str(), &PNG[..], wrong),
+        (Method::PUT, &url.replace("uploads/1", "uploads/2"), &PNG, wrong),
+        (Method::PUT, &url.replace("Expires=3600", "Expires=9999"), &PNG, wrong),
+        (Method::PUT, &url, &[("content-type", other)], wrong),
+        (Method::DELETE, &url, &PNG, wrong),
+        (Method::PUT, &url, &unsigned, "AccessDenied"),
+        (Method::PUT, url.split('?').next().unwrap(), &PNG, "AccessDenied"),
+        (Method::PUT, &url.replace("=landline%2F", "=eve%2F"), &PNG, "InvalidAccessKeyId"),
+    ] {
+        send(method, url, headers, "meow").await.assert_refused(code, 403);
+    }
+
+    let listed = client.list_objects_v2().bucket(BUCKET).send().await.unwrap();
+    assert_eq!(listed.key_count, Some(0));
+}
+
+#[tokio::test]
+async fn is_for_pages_of_this_machine() {
+    let folder = tempdir().unwrap();
+    let Laptop { client, .. } = &Laptop::start(folder.path(), 1, &[]).await;
+    let url = upload_url(client, "uploads/1").await;
+    let ask = [
+        ("origin", "http://localhost:5173"),
+        ("access-control-request-method", "PUT"),
+        ("access-control-request-headers", "content-type"),
+    ];
+
+    let asked = send(Method::OPTIONS, &url, &ask, "").await;
+    let put = send(Method::PUT, &url, &[PNG[0], ask[0]], "meow").await;
+    let elsewhere = [("origin", "https://example.com"), ask[1], ask[2]];
+    let elsewhere = send(Method::OPTIONS, &url, &elsewhere, "").await;
+
+    assert_eq!(asked.status, StatusCode::OK);
+    for answer in [&asked, &put] {
+        let origin = answer.header("access-control-allow-origin");
+        assert_eq!(origin, Some("http://localhost:5173"));
+    }
+    assert_eq!(asked.header("access-control-allow-headers"), Some("content-type"));
+    assert!(asked.header("access-control-allow-methods").unwrap().contains("PUT"));
+    assert_eq!(put.status, StatusCode::OK);
+    assert_eq!(put.header("access-control-expose-headers"), Some("etag"));
+    assert_eq!(elsewhere.header("access-control-allow-origin"), None);
+}
