@@ -178,6 +178,12 @@ fn each_rule_refuses_what_it_is_there_for() {
         ("/tags".to_owned(), json!([{ "name": "things" }]), "tag-description", ".about("),
         (format!("{OPERATION}/responses/200/description"), Value::Null, "answer-description", "a"),
         (
+            at(OPERATION, "responses/204"),
+            json!({ "description": "Done." }),
+            "several-successes",
+            "the same view",
+        ),
+        (
             format!("{OPERATION}/responses/404/x-problem-codes"),
             Value::Null,
             "problem-codes",
