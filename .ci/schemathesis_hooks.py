@@ -15,7 +15,7 @@ KEY = re.compile(r'"?[!#-+\--\[\]-~]{1,255}"?')
 
 
 def post(path, body):
-    answer = requests.post(os.environ["LANDLINE_URL"] + path, json=body)
+    answer = requests.post(os.environ["API_URL"] + path, json=body)
     answer.raise_for_status()
     return answer.json()
 
