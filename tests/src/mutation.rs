@@ -97,9 +97,10 @@ impl Document<'_> {
         for place in self.operations() {
             let parameters = self.said(&place)["parameters"].as_array();
             for (at, parameter) in parameters.into_iter().flatten().enumerate() {
-                let parameter = self.followed(parameter);
-                if parameter["in"] == within && fits(parameter) {
-                    fitting.push((place.clone(), at, parameter.clone()));
+                let mut parameter = self.followed(parameter).clone();
+                parameter["schema"] = self.followed(&parameter["schema"]).clone();
+                if parameter["in"] == within && fits(&parameter) {
+                    fitting.push((place.clone(), at, parameter));
                 }
             }
         }

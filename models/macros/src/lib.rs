@@ -49,7 +49,8 @@ pub fn request(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a struct something that a client is shown: `Serialize` and `ToSchema`, camelCase names, and
 /// an `Option` that is left out when there is nothing to say (optional means absent, never `null`).
-/// One with a field `version` is a resource whose answers carry an entity tag.
+/// One with a field `version` is a resource whose answers carry an entity tag; its schema says that
+/// the version is no more than 2^53 - 1, which every client keeps.
 ///
 /// It stands above all other attributes of the type.
 #[proc_macro_attribute]

@@ -14,6 +14,10 @@ pub(crate) fn expand(mut item: DeriveInput) -> Result<proc_macro2::TokenStream> 
             add(&mut field.attrs, "serde", &[("skip_serializing_if", quote!("Option::is_none"))]);
             add(&mut field.attrs, "schema", &[("nullable", quote!(false))]);
         }
+        // Nothing is written so often; and larger numbers JavaScript rounds.
+        if wire_name(field) == "version" {
+            add(&mut field.attrs, "schema", &[("maximum", quote!(9007199254740991i64))]);
+        }
     }
     // `NoteView` tells it from the `Note` that is kept; a client has no such need.
     if let Some(name) = item.ident.to_string().strip_suffix("View") {

@@ -177,6 +177,7 @@ pub struct ManagedAccountView {
     #[schema(examples("Maya"))]
     pub display_name: String,
     /// What the person is, such as `admin`.
+    #[schema(examples("admin"))]
     pub roles: Vec<String>,
     /// Since when the account is suspended; absent when it is not.
     pub suspended_at: Option<Timestamp>,

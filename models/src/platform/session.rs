@@ -154,7 +154,7 @@ pub struct TokensView {
     #[schema(examples("Bearer"))]
     pub token_type: String,
     /// For how many seconds the access token is good.
-    #[schema(examples(900))]
+    #[schema(examples(900), maximum = 9007199254740991i64)]
     pub expires_in: u64,
 }
 

@@ -69,7 +69,7 @@ class SessionKeeper(
 
     /** Sign out here, and on the server where it can be reached. */
     fun signOut() {
-        val request = Request.Builder().url(url("/v1/sessions/current")).delete().build()
+        val request = request("/v1/sessions/current").delete().build()
         try {
             client.newCall(request).execute().close()
         } finally {
@@ -97,12 +97,14 @@ class SessionKeeper(
         return told(attempts(request, refreshed.tokens, chain.call(), chain::proceed), refreshed.tokens)
     }
 
-    private fun url(path: String) = baseUrl.trimEnd('/') + path
+    /** A request of the keeper's own. */
+    private fun request(path: String) =
+        Request.Builder().url(baseUrl.trimEnd('/') + path).also { headers.forEach(it::header) }
 
     /** The tokens of the next call, new ones where the old ones expire soon: those still do where
      * none can be had at the moment. */
     private fun early(): Outcome {
-        val kept = store.read() ?: return Outcome.Nobody
+        val kept = store.read() ?: return Outcome.Kept(null)
         val left = kept.expiresAt - ambient.now()
         if (left > EARLY) return Outcome.Kept(kept)
         if (left <= 0) return refresh(kept)
@@ -123,18 +125,16 @@ class SessionKeeper(
     }
 
     private fun exchange(stale: KeptTokens): Outcome {
-        val kept = store.read() ?: return Outcome.Nobody
-        // Another call has refreshed.
-        if (kept.accessToken != stale.accessToken) return Outcome.Kept(kept)
+        val kept = store.read()
+        // Signed out; or another call has refreshed.
+        if (kept?.accessToken != stale.accessToken) return Outcome.Kept(kept)
         val body = json.encodeToString(RefreshSession(kept.refreshToken))
-        val builder = Request.Builder().url(url("/v1/sessions/refresh"))
-        headers.forEach(builder::header)
-        val request = builder.post(body.toRequestBody("application/json".toMediaType())).build()
+        val request = request("/v1/sessions/refresh").post(body.toRequestBody("application/json".toMediaType())).build()
         attempts(request, null, null) { plain.newCall(it).execute() }.use { answer ->
             if (answer.isSuccessful) {
                 val tokens = json.decodeFromString<SignedIn>(answer.body.string()).tokens
                 val signedOut = store.read()?.refreshToken != kept.refreshToken
-                return if (signedOut) Outcome.Nobody else Outcome.Kept(keep(tokens))
+                return Outcome.Kept(if (signedOut) null else keep(tokens))
             }
             // A 401 that is no problem document is not the API's: a hotel's network says such things.
             val refused = if (answer.code == 401) answer.problem() else null
@@ -188,8 +188,8 @@ class SessionKeeper(
         if (code == 409) problem()?.code == "request_in_progress" else code in PASSING
 
     private sealed class Outcome(val tokens: KeptTokens?) {
-        data object Nobody : Outcome(null)
-        class Kept(tokens: KeptTokens) : Outcome(tokens)
+        /** What is there; nothing where nobody is signed in. */
+        class Kept(tokens: KeptTokens?) : Outcome(tokens)
         class Answered(val answer: Response, private val text: String) : Outcome(null) {
             fun to(request: Request): Response = answer.newBuilder().request(request)
                 .body(text.toResponseBody(answer.header("Content-Type")?.toMediaType())).build()

@@ -24,6 +24,7 @@ pub(super) fn look(document: &Value, findings: &mut Findings) {
             words(operation, &described, &place, findings);
             name(operation, &mut ids, &place, findings);
             path_parameters(path, document, operation, &place, findings);
+            successes(operation, &place, findings);
             for (status, answer) in fields(&operation["responses"]) {
                 self::answer(status, answer, &format!("{place}/responses/{status}"), findings);
             }
@@ -112,6 +113,23 @@ fn path_parameters(
     if in_path != declared {
         let instead = "take as many parameters as the path has: Path<Id>, Path<(Id, Id)>";
         findings.add("path-parameters", place, instead);
+    }
+}
+
+fn successes(operation: &Value, place: &str, findings: &mut Findings) {
+    let body = |answer: &Value| -> Vec<_> {
+        fields(&answer["content"])
+            .map(|(media, it)| (media.clone(), it["schema"].clone()))
+            .collect()
+    };
+    let mut bodies = fields(&operation["responses"])
+        .filter(|(status, _)| status.starts_with('2'))
+        .map(|(_, answer)| body(answer));
+    let first = bodies.next();
+    if bodies.any(|it| Some(it) != first) {
+        let instead = "a client's method gives one type: answer every success with the same view, \
+                       or make two operations";
+        findings.add("several-successes", place, instead);
     }
 }
 

@@ -204,6 +204,13 @@ fn values(schema: &Value, ways: Ways, place: &str, findings: &mut Findings) {
                        for (u32, i64, f64), or say #[schema(format = Int64)]";
         findings.add("number-format", place, instead);
     }
+    if schema["format"] == "int64" && !is_safe(schema) {
+        let instead = "JavaScript rounds whole numbers beyond 2^53 - 1: use a u32, or say \
+                       #[schema(maximum = 9007199254740991i64)] (of what is sent \
+                       #[validate(range(max = 9007199254740991))]), and a minimum of an i64; a \
+                       larger one is a String";
+        findings.add("unsafe-integer", place, instead);
+    }
     if !ways.sent {
         return;
     }
@@ -219,4 +226,15 @@ fn values(schema: &Value, ways: Ways, place: &str, findings: &mut Findings) {
         let instead = "a list that a client sends has a bound: #[validate(length(max = 100))]";
         findings.add("unbounded-list", place, instead);
     }
+}
+
+/// The largest whole number up to which JavaScript has them all (ECMA-262, Number.MAX_SAFE_INTEGER).
+const LARGEST: i64 = 9_007_199_254_740_991;
+
+/// Whether the bounds of the schema leave no number that a client would round.
+fn is_safe(schema: &Value) -> bool {
+    let bound = |words: [&str; 2]| words.iter().find_map(|word| schema[*word].as_i64());
+    let least = bound(["minimum", "exclusiveMinimum"]);
+    let most = bound(["maximum", "exclusiveMaximum"]);
+    least.is_some_and(|it| it >= -LARGEST) && most.is_some_and(|it| it <= LARGEST)
 }

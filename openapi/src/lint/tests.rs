@@ -67,6 +67,24 @@ fn a_good_document_breaks_no_rule() {
     assert_eq!(lint(&good()), []);
 }
 
+/// A whole number of 64 bits with these bounds.
+fn integer(mut bounds: Value) -> Value {
+    bounds["type"] = json!("integer");
+    bounds["format"] = json!("int64");
+    bounds
+}
+
+#[test]
+fn a_whole_number_that_every_client_keeps_breaks_no_rule() {
+    let largest = 9_007_199_254_740_991_i64;
+
+    for (least, most) in [("minimum", "maximum"), ("exclusiveMinimum", "exclusiveMaximum")] {
+        let bounds = json!({ least: -largest, most: largest });
+
+        assert_eq!(broken(&format!("{SHOWN}/a"), integer(bounds)), []);
+    }
+}
+
 #[test]
 fn each_rule_refuses_what_it_is_there_for() {
     let at = |parent: &str, name: &str| format!("{parent}/{name}");
@@ -90,6 +108,20 @@ fn each_rule_refuses_what_it_is_there_for() {
         (at(SHOWN, "a"), json!({ "type": "object" }), "free-object", "make it a struct"),
         (at(SHOWN, "a"), json!({ "type": "string", "enum": ["a"] }), "closed-enum", "value_type"),
         (at(SHOWN, "a"), json!({ "type": "integer" }), "number-format", "u32, i64, f64"),
+        (at(SHOWN, "a"), integer(json!({ "minimum": 0 })), "unsafe-integer", "maximum ="),
+        (at(SHOWN, "a"), integer(json!({ "maximum": 9 })), "unsafe-integer", "a minimum"),
+        (
+            at(SHOWN, "a"),
+            integer(json!({ "minimum": 0, "maximum": 9_007_199_254_740_992_i64 })),
+            "unsafe-integer",
+            "2^53 - 1",
+        ),
+        (
+            at(SENT, "a"),
+            integer(json!({ "minimum": -9_007_199_254_740_992_i64, "maximum": 9 })),
+            "unsafe-integer",
+            "range(max",
+        ),
         (at(SHOWN, "class"), json!({ "type": "string" }), "reserved-word", "serde(rename"),
         (
             at(SHOWN, "a"),
@@ -145,6 +177,12 @@ fn each_rule_refuses_what_it_is_there_for() {
         ),
         ("/tags".to_owned(), json!([{ "name": "things" }]), "tag-description", ".about("),
         (format!("{OPERATION}/responses/200/description"), Value::Null, "answer-description", "a"),
+        (
+            at(OPERATION, "responses/204"),
+            json!({ "description": "Done." }),
+            "several-successes",
+            "the same view",
+        ),
         (
             format!("{OPERATION}/responses/404/x-problem-codes"),
             Value::Null,
