@@ -41,7 +41,7 @@ pub use gateway::{Front, Gateway, Source, StageError};
 pub use laptop::{Laptop, LaptopError, Ports, connection};
 pub use mail::Mailbox;
 pub use mapping::Function;
-pub use producer::{Producer, SendError, deliver};
+pub use producer::{Pollers, Producer, SendError, deliver};
 #[cfg(feature = "s3")]
 pub use s3::{BUCKET, BucketError, EmbeddedBucket};
 pub use server::serve;

@@ -123,7 +123,7 @@ impl Producer {
 }
 
 /// What calls event handlers, each until its sender is dropped.
-pub(crate) type Pollers = Vec<(oneshot::Sender<()>, JoinHandle<()>)>;
+pub type Pollers = Vec<(oneshot::Sender<()>, JoinHandle<()>)>;
 
 /// Deliver what is in the queues and streams that these modules listen to. Where nothing is kept
 /// nobody can send anything, and there is nothing to deliver.

@@ -149,17 +149,21 @@ impl Network {
         self.0.told.lock().expect("nothing panics meanwhile").clear();
     }
 
-    fn told(&self, operation: &str) -> Option<Course> {
+    fn told(&self, operation: &str, body: &Value) -> Option<Course> {
         let mut told = self.0.told.lock().expect("nothing panics meanwhile");
         let place = told.iter().position(|(of, _)| *of == operation)?;
         let (_, trouble) = told.remove(place)?;
         let refused = |name: &str| End::Instead(400, error(name));
+        let conflict = match body["TransactItems"].as_array() {
+            Some(writes) => End::Instead(400, canceled(writes.len(), 0)),
+            None => refused("TransactionConflictException"),
+        };
         let (named, arrivals, end) = match trouble {
             Trouble::Silence => ("dropped", vec![], End::Silence),
             Trouble::LostAnswer => ("answer lost", vec![Duration::ZERO], End::Silence),
             Trouble::Late(after) => ("late", vec![after], End::Answer(Duration::ZERO)),
             Trouble::Throttled => ("throttled", vec![], refused("ThrottlingException")),
-            Trouble::Conflict => ("in conflict", vec![], refused("TransactionConflictException")),
+            Trouble::Conflict => ("in conflict", vec![], conflict),
         };
         Some(Course { arrivals, end, named })
     }
@@ -255,11 +259,15 @@ fn conflict(operation: &str, body: &Value, chance: &Chance) -> Option<Value> {
     if chance.below(4) == 0 {
         return Some(error("TransactionInProgressException"));
     }
-    let lost = chance.below(writes);
+    Some(canceled(writes, chance.below(writes)))
+}
+
+/// Of so many writes, this one met another transaction.
+fn canceled(writes: usize, lost: usize) -> Value {
     let reason = |write| if write == lost { "TransactionConflict" } else { "None" };
     let mut answer = error("TransactionCanceledException");
     answer["CancellationReasons"] = (0..writes).map(|it| json!({ "Code": reason(it) })).collect();
-    Some(answer)
+    answer
 }
 
 impl std::fmt::Debug for Network {
@@ -274,7 +282,7 @@ impl HttpConnector for Network {
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
         let body = request.body().bytes().unwrap_or_default();
         let body: Value = serde_json::from_slice(body).expect("the SDK sends JSON");
-        let told = self.told(&operation);
+        let told = self.told(&operation, &body);
         let Course { arrivals, end, named } =
             told.unwrap_or_else(|| self.course(&operation, &body));
         self.note(format_args!("{operation} {named}"));

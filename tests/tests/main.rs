@@ -31,6 +31,7 @@ mod notes;
 mod outbox;
 mod parity;
 mod passwords;
+mod queues;
 mod refresh;
 mod repositories;
 mod revocation;

@@ -152,7 +152,7 @@ impl Events {
             let (payload, request_id) = (payload.get(), &context.request_id);
             let answer = match Event::read(payload) {
                 Ok(Event::Replay(prefix)) => {
-                    self.replay(&prefix, Some(until)).await.map(Answer::Replayed)
+                    Box::pin(self.replay(&prefix, Some(until))).await.map(Answer::Replayed)
                 }
                 Ok(event) => self.handle(event, payload, request_id, until, end).await,
                 Err(refused) => Err(refused),

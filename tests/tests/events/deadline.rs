@@ -71,12 +71,15 @@ async fn a_mark_whose_answers_were_lost_to_the_end_is_made_once() {
     assert_eq!(tallied(&served.store, "orders").await, [1]);
 }
 
-/// Nine attempts, whoever makes them: the SDK, the store or the runner.
+/// The SDK tries throttled calls again, the store what met another write: nine attempts in all.
 #[tokio::test(start_paused = true)]
 async fn the_layers_that_try_a_mark_again_share_their_attempts() {
     let network = Network::new(7);
     let served = serve_through(&network).await;
-    network.next(99, "TransactWriteItems", Trouble::Throttled);
+    for _ in 0..40 {
+        network.next(1, "TransactWriteItems", Trouble::Throttled);
+        network.next(1, "TransactWriteItems", Trouble::Conflict);
+    }
 
     let (answer, _, calls) = invoke(&served, &network, 60_000).await;
 
