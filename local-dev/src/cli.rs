@@ -273,8 +273,8 @@ async fn run_schedule(path: &Path, name: &str) -> Result<(), Box<dyn Error>> {
     say(&report?)
 }
 
-/// Into the file of the local-dev that has the directory, or of this command, which then delivers what
-/// it can before it ends.
+/// Into the file of the local-dev that has the directory, or of this command, which leaves it there for
+/// the next one.
 async fn produce<T>(
     path: &Path,
     send: impl FnOnce(&Producer) -> Result<T, SendError>,

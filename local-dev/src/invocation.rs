@@ -10,21 +10,20 @@ use std::{
 use api::events::FailureStoreError;
 use dynoxide::storage::Storage;
 use models::Ambient;
-use rusqlite::{Connection, OptionalExtension, params};
-use serde_json::{
-    Value, json,
-    value::{RawValue, to_raw_value},
-};
+use rusqlite::{Connection, OptionalExtension, params, types::Type};
+use serde_json::{Value, json, value::RawValue};
 use tokio::{
     sync::{Notify, oneshot},
     task::JoinSet,
     time::{Instant, sleep_until},
 };
 
-use crate::mapping::{CallError, FUNCTION, Function, invoke_as};
+use crate::mapping::{CallError, FUNCTION, Function, TIME, invoke_as};
 
 /// Before the second attempt and before the third. Lambda waits one minute and two.
 const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_millis(500)];
+/// How long the queue is let alone when it cannot be read.
+const QUEUE_PAUSE: Duration = Duration::from_secs(1);
 /// Before what could not be kept as a failure is tried again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// So many run beside each other.
@@ -74,6 +73,9 @@ struct Invocation {
     request: String,
     event: Box<RawValue>,
     failed: u32,
+    /// It was there when this process began: another one may have died while it was at it, and what
+    /// that had leased is its own until its invocation would have ended.
+    left: bool,
 }
 
 /// Carries out what is in the queue.
@@ -89,19 +91,30 @@ impl Invocations {
     /// Until `stopped`, and then what runs. What is left is in the queue.
     pub(crate) async fn follow(self, mut stopped: oneshot::Receiver<()>) {
         let (mut running, mut last) = (JoinSet::new(), 0);
+        let left = self.newest();
         let mut waiting: Vec<(Instant, Invocation)> = Vec::new();
         loop {
             let now = Instant::now();
             for (_, invocation) in waiting.extract_if(.., |(due, _)| *due <= now) {
                 running.spawn(self.clone().attempt(invocation));
             }
-            while running.len() < AT_ONCE
-                && let Some(invocation) = self.next(last)
-            {
-                last = invocation.id;
-                running.spawn(self.clone().attempt(invocation));
+            let mut unreadable = false;
+            while running.len() < AT_ONCE {
+                match self.next(last, left) {
+                    Ok(Some(invocation)) => {
+                        last = invocation.id;
+                        running.spawn(self.clone().attempt(invocation));
+                    }
+                    Ok(None) => break,
+                    Err(error) => {
+                        tracing::error!(%error, "the queue cannot be read");
+                        unreadable = true;
+                        break;
+                    }
+                }
             }
-            let due = waiting.iter().map(|(due, _)| *due).min();
+            let due = waiting.iter().map(|(due, _)| *due);
+            let due = due.chain(unreadable.then(|| now + QUEUE_PAUSE)).min();
             tokio::select! {
                 _ = &mut stopped => break,
                 () = self.news.notified(), if running.len() < AT_ONCE => {}
@@ -112,17 +125,26 @@ impl Invocations {
         while running.join_next().await.is_some() {}
     }
 
-    /// The first one after this. One that cannot be read is there after the next start.
-    fn next(&self, after: i64) -> Option<Invocation> {
+    /// The last one that was put into the queue, done or not.
+    fn newest(&self) -> i64 {
+        let newest = "SELECT coalesce(max(id), 0) FROM landline_invocations";
+        self.queue.lock().conn().query_row(newest, [], |row| row.get(0)).unwrap_or(i64::MAX)
+    }
+
+    /// The first one after this; those up to `left` were there before.
+    fn next(&self, after: i64, left: i64) -> rusqlite::Result<Option<Invocation>> {
         let next = "SELECT id, request, event, failed FROM landline_invocations
             WHERE id > ?1 ORDER BY id LIMIT 1";
         let storage = self.queue.lock();
-        let read = storage.conn().query_row(next, [after], |row| {
-            let event = RawValue::from_string(row.get(2)?).unwrap_or_else(|_| null());
-            Ok(Invocation { id: row.get(0)?, request: row.get(1)?, event, failed: row.get(3)? })
+        let next = storage.conn().query_row(next, [after], |row| {
+            let (id, request, failed) = (row.get(0)?, row.get(1)?, row.get(3)?);
+            let event = RawValue::from_string(row.get(2)?);
+            let event = event.map_err(|error| {
+                rusqlite::Error::FromSqlConversionFailure(2, Type::Text, error.into())
+            })?;
+            Ok(Invocation { id, request, event, failed, left: id <= left })
         });
-        let read = read.optional();
-        read.inspect_err(|error| tracing::error!(%error, "the queue cannot be read")).ok().flatten()
+        next.optional()
     }
 
     /// Call the function; what has failed comes again then.
@@ -134,8 +156,8 @@ impl Invocations {
         };
         invocation.failed += 1;
         self.count(&invocation);
-        if let Some(pause) = PAUSES.get(invocation.failed as usize - 1) {
-            return Some((Instant::now() + *pause, invocation));
+        if let Some(pause) = pause(invocation.failed as usize, invocation.left) {
+            return Some((Instant::now() + pause, invocation));
         }
         match self.give_up(&invocation, &error).await {
             Ok(()) => {
@@ -197,6 +219,27 @@ impl Invocations {
     }
 }
 
-fn null() -> Box<RawValue> {
-    to_raw_value(&Value::Null).expect("null is JSON")
+/// Before it is tried again, where it is.
+fn pause(failed: usize, left: bool) -> Option<Duration> {
+    let pause = PAUSES.get(failed - 1).copied();
+    if left && failed == PAUSES.len() { Some(TIME) } else { pause }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::pause;
+
+    /// A handler's lease ends with the invocation of a process that has died with it.
+    #[test]
+    fn what_another_process_was_at_is_tried_once_more_when_its_time_is_over() {
+        let millis = |millis| Some(Duration::from_millis(millis));
+
+        assert_eq!([1, 2, 3].map(|failed| pause(failed, false)), [millis(250), millis(500), None]);
+        assert_eq!(
+            [1, 2, 3].map(|failed| pause(failed, true)),
+            [millis(250), millis(120_000), None]
+        );
+    }
 }

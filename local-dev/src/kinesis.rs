@@ -9,7 +9,7 @@ use models::{Timestamp, aws::Access};
 use rusqlite::{Row, params};
 use serde_json::{Number, json};
 
-use crate::mapping::{Entry, Shard};
+use crate::mapping::{BATCH, Entry, Shard};
 
 /// What waits. A number is given once.
 pub(crate) const RECORDS: &str = "
@@ -26,11 +26,18 @@ const SHARD: &str = "shardId-000000000000";
 
 /// The one shard of a stream.
 pub(crate) struct OnlyShard {
-    pub(crate) stream: &'static str,
-    pub(crate) storage: Storage,
+    stream: &'static str,
+    storage: Storage,
+    /// The last record that nobody needs to see again.
+    place: i64,
 }
 
 impl OnlyShard {
+    /// From its first record that nobody has passed.
+    pub(crate) fn new(stream: &'static str, storage: Storage) -> Self {
+        Self { stream, storage, place: 0 }
+    }
+
     /// As Lambda's poller hands it on
     /// (<https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html>).
     fn entry(&self, row: &Row<'_>) -> rusqlite::Result<Entry> {
@@ -64,20 +71,22 @@ pub(crate) fn sequence_number(number: i64) -> String {
 
 impl Shard for OnlyShard {
     const BATCH_INFO: &str = "KinesisBatchInfo";
+    const LOOK: usize = BATCH;
 
     fn next(&self, most: usize) -> Result<Vec<Entry>, Box<dyn Error>> {
         let mut query = self.storage.conn().prepare_cached(
             "SELECT number, partition_key, data, arrived_at FROM landline_records
-             WHERE stream = ?1 ORDER BY number LIMIT ?2",
+             WHERE stream = ?1 AND number > ?2 ORDER BY number LIMIT ?3",
         )?;
-        let entries = query.query_map(params![self.stream, most as i64], |row| self.entry(row))?;
+        let from = params![self.stream, self.place, most as i64];
+        let entries = query.query_map(from, |row| self.entry(row))?;
         Ok(entries.collect::<Result<_, _>>()?)
     }
 
     fn pass(&mut self, sequence_number: &str) {
-        let number = sequence_number[2..].parse::<i64>().unwrap_or_default();
+        self.place = sequence_number[2..].parse().unwrap_or(self.place);
         let delete = "DELETE FROM landline_records WHERE stream = ?1 AND number <= ?2";
-        if let Err(error) = self.storage.conn().execute(delete, params![self.stream, number]) {
+        if let Err(error) = self.storage.conn().execute(delete, params![self.stream, self.place]) {
             tracing::warn!(%error, stream = self.stream, "records cannot be passed");
         }
     }

@@ -14,7 +14,11 @@ use models::{
 };
 
 use futures_util::future::join_all;
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::oneshot,
+    task::{AbortHandle, JoinHandle},
+    time::timeout,
+};
 
 #[cfg(feature = "s3")]
 use crate::{BucketError, EmbeddedBucket, data::FILES};
@@ -139,8 +143,11 @@ impl Laptop {
     /// Close bucket and store, then give the data directory back.
     pub async fn stop(self) {
         let (senders, pollers): (Vec<_>, Vec<_>) = self.pollers.into_iter().unzip();
+        let aborts: Vec<_> = pollers.iter().map(JoinHandle::abort_handle).collect();
         drop(senders);
-        drop(timeout(GRACE, join_all(pollers)).await);
+        if timeout(GRACE, join_all(pollers)).await.is_err() {
+            aborts.iter().for_each(AbortHandle::abort);
+        }
         #[cfg(feature = "s3")]
         self.bucket.stop().await;
         self.store.stop().await;

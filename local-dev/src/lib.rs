@@ -4,8 +4,8 @@
 //! that a source in the cloud would send ([`Source`]) and goes through the app's one entry point
 //! ([`Gateway`]); only `/docs`, `/openapi.json`, `/openapi-3.0.json` and `/dev` are answered here.
 //!
-//! [`Laptop`] puts an app on an [`EmbeddedStore`], and an [`EmbeddedBucket`] beside it, [`serve`] puts it on a port, and [`run`] is the
-//! program. The guide is `docs/local-dev.md`.
+//! [`Laptop`] puts an app on an [`EmbeddedStore`], and an [`EmbeddedBucket`] beside it, [`serve`] puts
+//! it on a port, and [`run`] is the program. The guide is `docs/local-dev.md`.
 
 mod cli;
 mod data;

@@ -1,9 +1,11 @@
-//! What an event source mapping of Lambda is in the cloud: it reads a stream and calls the events
-//! function, here in this process, with exactly the events of AWS; what fails comes again.
+//! What an event source mapping of Lambda is in the cloud: it reads the table's stream, or one of
+//! Kinesis, and calls the events function, here in this process, with exactly the events of AWS; what
+//! fails comes again.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, panic::AssertUnwindSafe, time::Duration};
 
 use api::events::{Answer, Events, FailureStore, FailureStoreError};
+use futures_util::FutureExt;
 use lambda_runtime::{Context, LambdaEvent};
 use models::{Ambient, Timestamp};
 use serde_json::{
@@ -14,14 +16,15 @@ use tokio::{sync::oneshot, time::timeout};
 
 /// How often a source without news is looked at. Lambda does so four times a second.
 pub(crate) const PAUSE: Duration = Duration::from_millis(250);
-/// As deploy/template.yaml says of the mapping: `BatchSize`, `MaximumRetryAttempts`, `Timeout`.
-const BATCH: usize = 25;
+/// As deploy/template.yaml says of the table's mapping: `BatchSize`, `MaximumRetryAttempts`, and
+/// `Timeout` of the function.
+pub(crate) const BATCH: usize = 25;
 const MOST_RETRIES: u32 = 20;
-const TIME: Duration = Duration::from_secs(120);
+pub(crate) const TIME: Duration = Duration::from_secs(120);
+/// Lambda ends a batch before the event has more than 6 MB.
+pub(crate) const LONGEST_EVENT: usize = 6_000_000;
 /// Between attempts, doubled from one to the next up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// Records that nobody listens to are passed over by so many.
-const LOOK: usize = 1000;
 /// The function that is called.
 pub(crate) const FUNCTION: &str =
     "arn:aws:lambda:us-east-1:000000000000:function:landline-local-events";
@@ -41,6 +44,8 @@ pub struct Function {
 pub(crate) trait Shard {
     /// How an invocation record calls what it says of a batch.
     const BATCH_INFO: &str;
+    /// So many records are looked at for those that the filter lets through.
+    const LOOK: usize;
 
     /// The next records, so many at most.
     fn next(&self, most: usize) -> Result<Vec<Entry>, Box<dyn Error>>;
@@ -100,7 +105,7 @@ impl<S: Shard> Mapping<S> {
 
     /// One call, or none where there is nothing to tell. Whether there was something.
     async fn step(&mut self) -> bool {
-        let mut batch = match self.shard.next(LOOK) {
+        let mut batch = match self.shard.next(S::LOOK) {
             Ok(entries) => entries,
             Err(error) => {
                 tracing::warn!(error, arn = self.shard.arn(), "a stream cannot be read");
@@ -111,8 +116,9 @@ impl<S: Shard> Mapping<S> {
             return false;
         };
         batch.retain(|entry| self.shard.is_wanted(entry));
-        let is_whole = batch.len() <= self.most;
-        batch.truncate(self.most);
+        let fitting = fitting(&batch).min(self.most);
+        let is_whole = batch.len() <= fitting;
+        batch.truncate(fitting);
         if batch.is_empty() {
             self.shard.pass(&last);
             return true;
@@ -133,7 +139,7 @@ impl<S: Shard> Mapping<S> {
     }
 
     /// Call the function, and read its answer as Lambda does: nothing named is success, and what it
-    /// does not know is a failure of all.
+    /// does not know is a failure of all. (`&mut`, since a connection is not for two threads.)
     async fn first_failed(&mut self, batch: &[Entry]) -> Option<Unhandled> {
         let answer = invoke(&self.function, event(batch)).await;
         match answer {
@@ -199,6 +205,16 @@ impl<S: Shard> Mapping<S> {
     }
 }
 
+/// How many of them go into one event; one does, however long it is.
+fn fitting(batch: &[Entry]) -> usize {
+    let mut length = 0;
+    let fits = |entry: &&Entry| {
+        length += entry.record.to_string().len();
+        length <= LONGEST_EVENT
+    };
+    batch.iter().take(BATCH).take_while(fits).count().max(1)
+}
+
 /// The event of some records.
 fn event(batch: &[Entry]) -> Box<RawValue> {
     let records: Vec<_> = batch.iter().map(|entry| &entry.record).collect();
@@ -223,11 +239,11 @@ pub(crate) enum CallError {
     #[error("{0}")]
     Refused(String),
     /// Its time was over, or it panicked.
-    #[error("it did not end in its time")]
+    #[error("it did not end, or not in its time")]
     Ended,
 }
 
-/// Call the events function in this process: in a task of its own, as Lambda would.
+/// Call the events function in this process, as Lambda would.
 pub(crate) async fn invoke(
     function: &Function,
     payload: Box<RawValue>,
@@ -247,9 +263,9 @@ pub(crate) async fn invoke_as(
     context.deadline = ambient.now().plus(TIME).unix_millis().unsigned_abs();
     FUNCTION.clone_into(&mut context.invoked_function_arn);
     let call = events.invoke(LambdaEvent::new(payload, context));
-    match timeout(TIME, call).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(refused)) => Err(CallError::Refused(refused.to_string())),
-        Err(_) => Err(CallError::Ended),
+    match timeout(TIME, AssertUnwindSafe(call).catch_unwind()).await {
+        Ok(Ok(Ok(answer))) => Ok(answer),
+        Ok(Ok(Err(refused))) => Err(CallError::Refused(refused.to_string())),
+        Ok(Err(_)) | Err(_) => Err(CallError::Ended),
     }
 }

@@ -18,7 +18,7 @@ use crate::{
 
 /// SQS: 1 MiB of a message (Amazon SQS Developer Guide, "Amazon SQS message quotas").
 const LONGEST_MESSAGE: usize = 1024 * 1024;
-/// Kinesis: 1 MiB of a record, where the stream does not allow more (`PutRecord`).
+/// Kinesis: 1 MiB of a record and its key, where the stream does not allow more (`PutRecord`).
 const LONGEST_RECORD: usize = 1024 * 1024;
 
 /// Sends to the queues and streams that modules listen to, as an app or another system would.
@@ -55,12 +55,15 @@ impl Producer {
     /// To what these modules listen to, beside the store in this file.
     ///
     /// # Errors
-    /// [`StoreError::Unusable`] when the file is no store's.
+    /// [`StoreError::Unusable`] when the file is not there, or no store's.
     pub fn open(store: &Path, modules: &[Module], ambient: Ambient) -> Result<Self, StoreError> {
         let unusable = |cause: &dyn ToString| StoreError::Unusable {
             path: store.to_owned(),
             cause: cause.to_string(),
         };
+        if !store.is_file() {
+            return Err(unusable(&"it is not there"));
+        }
         let name = store.to_str().ok_or_else(|| unusable(&"its name is not valid UTF-8"))?;
         let storage = Storage::new(name).map_err(|error| unusable(&error))?;
         prepare(storage.conn()).map_err(|error| unusable(&error))?;
@@ -109,8 +112,8 @@ impl Producer {
         if !(1..=256).contains(&partition_key.chars().count()) {
             return Err(SendError::Invalid("a partition key is 1 to 256 characters"));
         }
-        if data.len() > LONGEST_RECORD {
-            return Err(SendError::Invalid("a record is 1 MiB at most"));
+        if partition_key.len() + data.len() > LONGEST_RECORD {
+            return Err(SendError::Invalid("a record and its key are 1 MiB at most"));
         }
         let connection = self.storage.conn();
         connection.execute(
@@ -141,7 +144,7 @@ pub fn deliver(
     }
     for stream in streams(modules) {
         let Some(storage) = connect(store)? else { return Ok(pollers) };
-        let mapping = Mapping::new(OnlyShard { stream, storage }, function.clone());
+        let mapping = Mapping::new(OnlyShard::new(stream, storage), function.clone());
         let (stop, stopped) = oneshot::channel();
         pollers.push((stop, EmbeddedStore::beside(mapping.follow(stopped))?));
     }

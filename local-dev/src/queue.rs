@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::mapping::{Function, PAUSE, invoke, pause_after};
+use crate::mapping::{Function, LONGEST_EVENT, PAUSE, invoke, pause_after};
 
 /// What waits. A number is given once.
 pub(crate) const MESSAGES: &str = "
@@ -89,11 +89,9 @@ impl Queue {
         };
         let failed = self.failed(&batch).await;
         for message in batch {
-            if failed.contains(&message.id) {
+            if failed.contains(&message.id) || !self.delete(message.number) {
                 let until = Instant::now() + pause_after(message.received);
                 self.hidden.insert(message.number, until);
-            } else {
-                self.delete(message.number);
             }
         }
         true
@@ -109,7 +107,7 @@ impl Queue {
              FROM landline_messages WHERE queue = ?1 ORDER BY number",
         )?;
         let mut rows = query.query([self.name])?;
-        let (mut batch, mut blocked) = (Vec::new(), HashSet::new());
+        let (mut batch, mut blocked, mut length) = (Vec::<Message>::new(), HashSet::new(), 0);
         while batch.len() < BATCH
             && let Some(row) = rows.next()?
         {
@@ -117,12 +115,18 @@ impl Queue {
             if self.hidden.contains_key(&number) {
                 blocked.insert(group);
             } else if !in_order || !blocked.contains(&group) {
+                let body = row.get::<_, String>(3)?;
+                // Its text is escaped in the event, which makes it twice as long at most, mostly.
+                length += 2 * body.len();
+                if length > LONGEST_EVENT && !batch.is_empty() {
+                    break;
+                }
                 let (received, first) = (row.get::<_, u32>(5)? + 1, row.get::<_, Option<i64>>(6)?);
                 batch.push(Message {
                     number,
                     id: row.get(2)?,
                     group,
-                    body: row.get(3)?,
+                    body,
                     sent_at: row.get(4)?,
                     received,
                     first_received_at: first.unwrap_or(now),
@@ -135,7 +139,8 @@ impl Queue {
     }
 
     /// The ids of those that come again. Lambda takes what it does not know for a failure of all
-    /// (Lambda Developer Guide, "Configuring partial batch response").
+    /// (Lambda Developer Guide, "Configuring partial batch response"). (`&mut`, since a connection is
+    /// not for two threads.)
     async fn failed(&mut self, batch: &[Message]) -> HashSet<String> {
         let all: HashSet<_> = batch.iter().map(|message| message.id.clone()).collect();
         match invoke(&self.function, event(self.name, batch)).await {
@@ -149,23 +154,30 @@ impl Queue {
         }
     }
 
-    /// When this fails the message comes again, as one of a queue may.
-    fn delete(&self, number: i64) {
+    /// Whether it is gone. If not it comes again, as a message may.
+    fn delete(&self, number: i64) -> bool {
         let delete = "DELETE FROM landline_messages WHERE number = ?1";
-        if let Err(error) = self.storage.conn().execute(delete, [number]) {
+        let deleted = self.storage.conn().execute(delete, [number]);
+        if let Err(error) = &deleted {
             tracing::warn!(%error, queue = self.name, "a message cannot be deleted");
         }
+        deleted.is_ok()
     }
 }
 
 fn count(connection: &Connection, batch: &[Message]) -> rusqlite::Result<()> {
-    let mut count = connection.prepare_cached(
+    if batch.is_empty() {
+        return Ok(());
+    }
+    let transaction = connection.unchecked_transaction()?;
+    let mut count = transaction.prepare_cached(
         "UPDATE landline_messages SET received = ?2, first_received_at = ?3 WHERE number = ?1",
     )?;
     for Message { number, received, first_received_at, .. } in batch {
         count.execute(params![number, received, first_received_at])?;
     }
-    Ok(())
+    drop(count);
+    transaction.commit()
 }
 
 /// As Lambda's poller makes it (<https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>).

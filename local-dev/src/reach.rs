@@ -1,4 +1,4 @@
-//! The accounts of a data directory, for commands that work on them: in the store of the local-dev
+//! What is in a data directory, for commands that work on them: in the store of the local-dev
 //! that has the directory, or, when none has, in one that is opened for the command.
 
 use std::path::Path;

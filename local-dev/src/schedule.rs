@@ -52,9 +52,9 @@ pub(crate) async fn replay(
     prefix: &str,
 ) -> Result<String, ScheduleError> {
     let replayed = function(reach, path)?.events.replay(prefix, None).await?;
-    match replayed.failed.len() {
-        0 => Ok(format!("Handled {} failures; none is left.\n", replayed.replayed)),
-        failed => Err(ScheduleError::NotHandled(failed)),
+    match replayed.failed.len() + replayed.left {
+        0 => Ok(format!("Handled {} failures, all that there were.\n", replayed.replayed)),
+        stay => Err(ScheduleError::NotHandled(stay)),
     }
 }
 

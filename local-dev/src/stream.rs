@@ -95,6 +95,8 @@ impl Stream {
 
 impl Shard for Stream {
     const BATCH_INFO: &str = "DDBStreamBatchInfo";
+    /// What nobody listens to is passed over by so many.
+    const LOOK: usize = 1000;
 
     fn next(&self, most: usize) -> Result<Vec<Entry>, Box<dyn Error>> {
         Ok(self.records(most)?.iter().map(|record| self.entry(record)).collect())

@@ -10,13 +10,14 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::watch;
 
 /// Look for secrets in everything that this process logs from now on, down to `debug`, the lowest
-/// level that the function takes.
+/// level that the function takes. But for the protocol of the laptop's bucket, which logs whole
+/// requests with their signatures, and which local-dev switches off whatever it is told to log.
 ///
 /// It is also for [`Log`]: whether anybody wants a line is asked once, when it is first come by, and
 /// somebody must, or it is switched off for a test on another thread that reads the log.
 pub(crate) fn watch() {
     static WATCHING: LazyLock<bool> = LazyLock::new(|| {
-        let log = tracing_subscriber::fmt().with_max_level(Level::DEBUG);
+        let log = tracing_subscriber::fmt().with_env_filter("debug,s3s=off");
         let log = log.with_writer(|| Watched).finish();
         tracing::subscriber::set_global_default(log).is_ok()
     });

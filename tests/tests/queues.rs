@@ -51,11 +51,11 @@ fn file(folder: &Path) -> std::path::PathBuf {
 }
 
 fn ambient() -> Ambient {
-    Ambient::fixed(Timestamp::from_unix_millis(1_795_365_000_123), rand_seed())
+    Ambient::fixed(Timestamp::from_unix_millis(1_795_365_000_123), next_seed())
 }
 
 /// Of each start its own, so that ids differ.
-fn rand_seed() -> u64 {
+fn next_seed() -> u64 {
     use std::sync::atomic::{AtomicU64, Ordering};
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
@@ -285,7 +285,10 @@ async fn what_aws_would_refuse_is_refused() {
         ),
         (to.put_record("activity", "", b"1").map(drop), "a partition key is 1 to 256 characters"),
         (to.put_record("activity", &key, b"1").map(drop), "a partition key is 1 to 256 characters"),
-        (to.put_record("activity", "maya", long.as_bytes()).map(drop), "a record is 1 MiB at most"),
+        (
+            to.put_record("activity", "maya", long.as_bytes()).map(drop),
+            "a record and its key are 1 MiB at most",
+        ),
     ] {
         let error: SendError = refused.expect_err(why);
         assert_eq!(error.to_string(), why);

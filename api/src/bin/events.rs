@@ -46,9 +46,9 @@ fn replay(prefix: &str) -> ExitCode {
         let events = Events::new(settings, failures, Ambient::system())?.delivering_to(receivers);
         Ok(async move {
             let replayed = events.replay(&prefix, None).await?;
-            match replayed.failed.len() {
+            match replayed.failed.len() + replayed.left {
                 0 => Ok(()),
-                failed => Err(format!("{failed} failures were not handled; they stay").into()),
+                stay => Err(format!("{stay} failures were not handled; they stay").into()),
             }
         })
     })

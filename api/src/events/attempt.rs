@@ -124,7 +124,7 @@ impl Attempt<'_> {
     /// Whether the record is over: done, done before, or set aside.
     pub(super) async fn is_handled(&self) -> bool {
         self.attempt().await.unwrap_or_else(|error| {
-            error!(%error, "nobody knows what has become of the record before");
+            error!(%error, "what has become of the record is not known");
             false
         })
     }
@@ -271,12 +271,20 @@ impl Attempt<'_> {
         self.run.store.get(key).await
     }
 
+    /// Whether another attempt is at it, whose lease is not ours to end. This one's own may have been
+    /// taken without an answer.
+    fn is_anothers(&self, known: &HandledEvent) -> bool {
+        let now = self.run.store.ambient().now();
+        known.held_until.is_some_and(|end| now < end && end != self.run.until)
+    }
+
     /// Count the failure. The last one sets the record aside, and only then it is over.
     async fn count(
         &self,
         failure: &Failure,
         lease: Option<HandledEvent>,
     ) -> Result<bool, store::Error> {
+        let is_unleased = lease.is_none();
         let known = match lease {
             Some(lease) => Some(lease),
             None if self.is_first(failure).await? => return Ok(false),
@@ -284,6 +292,9 @@ impl Attempt<'_> {
         };
         if known.as_ref().is_some_and(|known| is_over(known, self.run.again)) {
             return Ok(true);
+        }
+        if is_unleased && known.as_ref().is_some_and(|known| self.is_anothers(known)) {
+            return Ok(false);
         }
         let mut event = known.unwrap_or_else(|| self.unknown());
         event.failures += 1;

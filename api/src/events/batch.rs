@@ -60,7 +60,7 @@ pub enum Wire {
     Object {
         object: ObjectCreated,
         event_name: String,
-        sequencer: Option<String>,
+        sequencer: String,
     },
     Change {
         images: Images,
@@ -113,11 +113,8 @@ impl Wire {
     pub(crate) fn id(&self) -> String {
         match self {
             Self::Object { object, event_name, sequencer } => {
-                let ObjectCreated { bucket, key, version_id, .. } = object;
-                // One of them tells one writing of the object from the next.
-                let written = version_id.as_ref().or(sequencer.as_ref());
-                let written = written.map_or("", String::as_str);
-                format!("aws:s3/{bucket}/{key}/{written}/{event_name}")
+                let ObjectCreated { bucket, key, .. } = object;
+                format!("aws:s3/{bucket}/{key}/{sequencer}/{event_name}")
             }
             Self::Change { event_id, .. } => format!("aws:dynamodb/{event_id}"),
             Self::Message { id, .. } => format!("aws:sqs/{id}"),

@@ -19,11 +19,18 @@ impl std::error::Error for DeclarationsError {}
 
 pub(super) fn check(listeners: &[Listener]) -> Result<(), DeclarationsError> {
     let mut problems = Vec::new();
-    let mut names = BTreeSet::new();
+    let (mut names, mut rules) = (BTreeSet::new(), BTreeSet::new());
     for listener in listeners {
         let name = &listener.name;
         if !names.insert(name) {
             problems.push(format!("`{name}` is declared twice: what is kept of it would be mixed"));
+        }
+        let function = name.rsplit('.').next();
+        if matches!(listener.trigger, Trigger::Schedule(_)) && !rules.insert(function) {
+            problems.push(format!(
+                "`{name}` has a rule of the same name as another schedule: name its function \
+                 otherwise"
+            ));
         }
         if let Some(problem) = wrong(&listener.trigger) {
             problems.push(format!("`{name}` {problem}"));

@@ -106,7 +106,8 @@ impl Declared<'_> {
                 time: Timestamp::from_unix_millis(record.event_time.timestamp_millis()),
             },
             event_name: name,
-            sequencer: object.sequencer,
+            // It tells one writing of the object from the next.
+            sequencer: needed(object.sequencer, "s3.object.sequencer")?,
         };
         Ok(Incoming { listeners, wire })
     }

@@ -1,4 +1,4 @@
-//! An event as it came, read once: whoever sends its first record sends them all.
+//! An event as it came, read in one go: whoever sends its first record sends them all.
 
 use std::fmt;
 
@@ -87,7 +87,7 @@ impl<'de> Deserialize<'de> for Records {
                 let Some(first) = records.next_element::<&RawValue>()? else {
                     return Ok(Records::Unnamed);
                 };
-                let Named { source } = again(first)?;
+                let Named { source } = parsed(first)?;
                 match source.as_deref() {
                     Some("aws:s3") => all(first, records).map(Records::S3),
                     Some("aws:kinesis") => all(first, records).map(Records::Kinesis),
@@ -109,7 +109,7 @@ fn all<'de, T: DeserializeOwned, A: SeqAccess<'de>>(
     first: &RawValue,
     mut others: A,
 ) -> Result<Vec<T>, A::Error> {
-    let mut records = vec![again(first)?];
+    let mut records = vec![parsed(first)?];
     while let Some(record) = others.next_element()? {
         records.push(record);
     }
@@ -117,6 +117,6 @@ fn all<'de, T: DeserializeOwned, A: SeqAccess<'de>>(
 }
 
 /// The first record, read a second time. What is wrong with it is told at its end.
-fn again<T: DeserializeOwned, E: Error>(first: &RawValue) -> Result<T, E> {
+fn parsed<T: DeserializeOwned, E: Error>(first: &RawValue) -> Result<T, E> {
     serde_json::from_str(first.get()).map_err(|_| E::custom("the first record"))
 }

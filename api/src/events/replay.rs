@@ -37,7 +37,8 @@ struct InvocationRecord {
 impl Events {
     /// Send what is among the failures under a prefix again; `failures/` is all that was set aside,
     /// `failures/orders.charge_card/` what one handler has failed at, and `aws/lambda/` what Lambda
-    /// itself gave up. What is handled is removed. `until` is when the time is over, if it ever is.
+    /// itself gave up. What is handled is removed. `until` is when the time is over; after a quarter
+    /// of an hour where nobody says.
     ///
     /// # Errors
     /// [`Refused::Unreachable`] when the failures cannot be listed.

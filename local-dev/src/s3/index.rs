@@ -153,19 +153,15 @@ impl Index {
 
     /// What the object of an upload will say of itself.
     pub(super) fn upload(&self, id: &str, key: &str) -> S3Result<Facts> {
-        let select = "SELECT facts FROM landline_uploads WHERE id = ?1 AND key = ?2";
-        let storage = self.shared.lock();
-        let facts = storage.conn().query_row(select, [id, key], |row| row.get::<_, String>(0));
-        let facts = facts.optional().map_err(broken)?.ok_or_else(no_upload)?;
-        serde_json::from_str(&facts).map_err(broken)
+        facts(self.shared.lock().conn(), id, key)
     }
 
     /// Gives the content that nobody needs any more.
     pub(super) fn put_part(&self, id: &str, key: &str, part: &Part) -> S3Result<Option<String>> {
-        self.upload(id, key)?;
         let mut storage = self.shared.lock();
         let begun = storage.conn_mut().transaction_with_behavior(TransactionBehavior::Immediate);
         let transaction = begun.map_err(broken)?;
+        facts(&transaction, id, key)?;
         let select = "SELECT content FROM landline_parts WHERE upload = ?1 AND number = ?2";
         let before = transaction.query_row(select, params![id, part.number], |row| row.get(0));
         let before = before.optional().map_err(broken)?;
@@ -254,6 +250,13 @@ fn object(row: &Row<'_>) -> rusqlite::Result<Object> {
 
 fn text(facts: &Facts) -> String {
     serde_json::to_string(facts).expect("texts are JSON")
+}
+
+fn facts(connection: &Connection, id: &str, key: &str) -> S3Result<Facts> {
+    let select = "SELECT facts FROM landline_uploads WHERE id = ?1 AND key = ?2";
+    let facts = connection.query_row(select, [id, key], |row| row.get::<_, String>(0));
+    let facts = facts.optional().map_err(broken)?.ok_or_else(no_upload)?;
+    serde_json::from_str(&facts).map_err(broken)
 }
 
 fn no_upload() -> S3Error {

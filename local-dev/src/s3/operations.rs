@@ -97,6 +97,8 @@ impl S3 for Objects {
         let wanted = |object: &Kept| {
             check_reading(object, input.if_match.as_ref(), input.if_none_match.as_ref())?;
             match &input.range {
+                // Of nothing there is no last byte either.
+                Some(_) if object.size == 0 => Err(s3_error!(InvalidRange)),
                 Some(range) => Ok(range.check(object.size)?),
                 None => Ok(0..object.size),
             }

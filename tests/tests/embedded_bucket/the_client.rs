@@ -193,6 +193,11 @@ async fn is_told_what_is_wrong_with_a_key_or_a_bucket() {
     assert_eq!(refusal(elsewhere), refused("NoSuchBucket", 404));
     assert_eq!(refusal(made), refused("NotImplemented", 501));
     assert_eq!(refusal(range), refused("InvalidRange", 416));
+    put(client, "empty", b"").await.unwrap();
+    for range in ["bytes=-5", "bytes=0-"] {
+        let range = client.get_object().bucket(BUCKET).key("empty").range(range).send().await;
+        assert_eq!(refusal(range), refused("InvalidRange", 416));
+    }
 }
 
 /// A key is a name in the bucket, and no path.

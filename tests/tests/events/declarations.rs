@@ -32,6 +32,12 @@ async fn charge_card(_: QueueMessage<Order>) -> api::events::Result {
     Ok(())
 }
 
+mod elsewhere {
+    pub(super) async fn sweep_orders(_: super::Tick) -> api::events::Result {
+        Ok(())
+    }
+}
+
 async fn sweep_orders(_: Tick) -> api::events::Result {
     Ok(())
 }
@@ -224,4 +230,19 @@ mod are_refused {
             format!("{ALL}`orders.charge_card` listens to what has no name")
         );
     }
+}
+
+/// A rule is named for the function, and would call both.
+#[test]
+fn of_two_schedules_have_two_names_of_functions() {
+    let modules = [
+        Module::new("orders").every("rate(1 hour)", sweep_orders),
+        Module::new("shop").every("rate(1 day)", elsewhere::sweep_orders),
+    ];
+
+    assert_eq!(
+        said(&modules),
+        "the event handlers cannot be served:\n  `shop.sweep_orders` has a rule of the same name as \
+         another schedule: name its function otherwise",
+    );
 }

@@ -9,10 +9,13 @@ use std::{
 };
 
 use api::{
+    Services,
     events::{Change, Failure, ObjectCreated, QueueMessage, StreamRecord},
     http::{Lease, Module},
 };
+use axum::extract::FromRequestParts;
 use base64::{Engine, engine::general_purpose::STANDARD};
+use http::{StatusCode, request::Parts};
 use models::{
     platform::events::{HandledEvent, Outcome},
     store::Store,
@@ -218,6 +221,52 @@ mod with_a_lease {
 
         assert_eq!(answer, all_done());
         assert_eq!(notes.take(), ["message-1", "message-1"]);
+    }
+
+    /// An argument that is refused before the lease is asked for has failed, and takes nobody's.
+    #[tokio::test(start_paused = true)]
+    async fn a_delivery_that_fails_without_it_leaves_it_to_whoever_has_it() {
+        /// Refused from the second time on.
+        struct First;
+        static ASKED: AtomicUsize = AtomicUsize::new(0);
+
+        impl FromRequestParts<Services> for First {
+            type Rejection = StatusCode;
+
+            async fn from_request_parts(_: &mut Parts, _: &Services) -> Result<Self, StatusCode> {
+                match ASKED.fetch_add(1, Ordering::SeqCst) {
+                    0 => Ok(Self),
+                    _ => Err(StatusCode::BAD_GATEWAY),
+                }
+            }
+        }
+
+        let (notes, go) = (Notes::default(), Arc::new(Notify::new()));
+        let handler = {
+            let (notes, go) = (notes.clone(), go.clone());
+            move |message: QueueMessage<Order>, _: First, _: Lease| {
+                let (notes, go) = (notes.clone(), go.clone());
+                async move {
+                    go.notified().await;
+                    notes.add(message.id);
+                    Ok(())
+                }
+            }
+        };
+        let served = serve(vec![Module::new("queue").on_message("orders", handler)]).await;
+        let event = one_message("message-1", &order(1, Fate::Pass));
+        let begin = u64::try_from(crate::events::BEGINNING).unwrap();
+
+        let (first, second) = tokio::join!(served.invoke_until(&event, begin + 60_000), async {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            let second = served.invoke_until(&event, begin + 61_000).await;
+            go.notify_one();
+            second
+        });
+
+        assert_eq!(second, Ok(again(&["message-1"])));
+        assert_eq!(first, Ok(all_done()));
+        assert_eq!(notes.take(), ["message-1"]);
     }
 
     /// A process that dies has given nothing back: its lease ends with its invocation.
