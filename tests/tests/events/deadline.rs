@@ -30,7 +30,7 @@ async fn serve_through(network: &Network) -> Served {
 /// What the invocation answers that may take so long, how long it took and what it asked the table.
 async fn invoke(served: &Served, network: &Network, millis: u64) -> (Value, Duration, Vec<String>) {
     let (before, began) = (network.trace().len(), Instant::now());
-    let deadline = u64::try_from(BEGINNING).unwrap() + millis;
+    let deadline = u64::try_from(BEGINNING).expect("it is after 1970") + millis;
     let event = one_message("message-1", &order(1, Fate::Pass));
     let answer = served.invoke_until(&event, deadline).await.expect("an answer");
     let (took, trace) = (began.elapsed(), network.trace());
