@@ -489,7 +489,7 @@ mod a_set_of_writes {
         let refused = store.write(create(&mut more)).await;
 
         written.unwrap();
-        assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
+        assert!(matches!(refused, Err(Error::TooLarge)), "{refused:?}");
         assert_eq!(faults.calls(), ["TransactWriteItems"]);
         assert_eq!(maya.get_all(&ids(&hundred)).await.unwrap(), hundred);
         assert_eq!(maya.get_all(&ids(&more)).await.unwrap(), []);
