@@ -173,7 +173,8 @@ mod what_a_stored_message_says {
                 let store = Store::connect(world.connection(), world.ambient().clone());
                 sample["payload"]["S"] = json!(stored.to_string());
                 put(&world, &sample).await;
-                let message = store.get::<Message>(owned_key::<Message>(&sample)).await.unwrap();
+                let message = store.get::<Message>(owned_key::<Message>(&sample)).await;
+                let message = message.expect("the store answers");
 
                 let read = message.expect("it is there").payload::<T>();
 
