@@ -80,7 +80,7 @@ pub fn expect_all_there(named: &str, sample: &Value, written: &Value) {
 }
 
 /// Whether all of a value is in another one, which may have further fields.
-fn contains(whole: &Value, part: &Value) -> bool {
+pub fn contains(whole: &Value, part: &Value) -> bool {
     match (whole, part) {
         (Value::Object(whole), Value::Object(part)) => {
             let within = |whole: &Map<String, Value>, name: &String, value: &Value| {

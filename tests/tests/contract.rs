@@ -6,13 +6,16 @@ use std::time::Duration;
 use local_dev::EmbeddedStore;
 use models::{
     Ambient, Id, Timestamp,
-    store::{Connection, Entity, Error, Key, Owned, Precondition, Store, WriteSet},
+    store::{
+        Connection, Entity, Error, Key, Lookup, Owned, Precondition, Projection, Store, WriteSet,
+    },
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tests::call_store;
 
-/// Something that ends at some time, and of which phones keep copies or not.
+/// Something that ends at some time, or of which phones keep copies, and which is then found by its
+/// text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Thing<const KEPT: bool> {
     id: Id,
@@ -38,6 +41,21 @@ impl<const KEPT: bool> Entity for Thing<KEPT> {
     fn expires_at(&self) -> Option<Timestamp> {
         (!KEPT).then_some(self.ends)
     }
+
+    fn lookup(&self) -> Option<Lookup> {
+        KEPT.then(|| Lookup::of_owner::<Self>(self.owner, "text", &self.text))
+    }
+}
+
+/// Some of it.
+#[derive(Debug, PartialEq, Deserialize)]
+struct Line {
+    id: Id,
+    text: String,
+}
+
+impl Projection for Line {
+    type Of = Thing<true>;
 }
 
 /// A table of its own.
@@ -318,7 +336,7 @@ mod a_write_set {
         };
 
         table.store.write(set(100)).await.unwrap();
-        assert!(matches!(table.store.write(set(101)).await, Err(Error::Refused(_))));
+        assert!(matches!(table.store.write(set(101)).await, Err(Error::TooLarge)));
         let page = table.things::<false>().page(Some(100), None, None).await.unwrap();
         assert_eq!((page.items.len(), page.next_cursor), (100, None));
     }
@@ -378,6 +396,112 @@ mod a_write_set {
         assert_eq!(code(&other), "IdempotentParameterMismatchException");
         let read = table.call("GetItem", json!({ "Key": key("n") })).await;
         assert_eq!(read["Item"]["n"]["N"], "1");
+    }
+}
+
+mod a_batch {
+    use super::*;
+
+    /// 25 are written by a call, and 100 are read.
+    #[tokio::test]
+    async fn may_have_more_than_a_call_takes() {
+        let table = Table::new().await;
+        let mut all: Vec<_> = (0..130).map(|it| table.thing::<true>(&it.to_string())).collect();
+        let things = table.things();
+
+        things.keep_all(&mut all).await.unwrap();
+        let ids: Vec<_> = all.iter().rev().map(|thing| thing.id).collect();
+        let read = things.get_all(&ids).await.unwrap();
+
+        all.reverse();
+        assert_eq!(read, all);
+    }
+
+    /// DynamoDB takes no key twice.
+    #[tokio::test]
+    async fn gives_each_once_and_nothing_that_is_not_there() {
+        let table = Table::new().await;
+        let (first, second) = (table.kept::<true>("1").await, table.kept::<true>("2").await);
+        let (deleted, ended) = (table.kept::<true>("3").await, table.kept::<false>("4").await);
+        let things = table.things();
+        things.delete(deleted.id, &Precondition::None).await.unwrap();
+        table.ambient.advance(2 * HOUR);
+
+        let missing = table.ambient.new_id();
+        let ids = [second.id, missing, first.id, second.id, deleted.id, ended.id, first.id];
+        let read = things.get_all(&ids).await.unwrap();
+
+        assert_eq!(read, [second, first]);
+        assert_eq!(table.things::<false>().get_all(&[ended.id]).await.unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn replaces_what_is_there_without_a_condition() {
+        let table = Table::new().await;
+        let mut things = [table.kept::<false>("before").await, table.thing("new")];
+        things[0].text = "after".to_owned();
+
+        table.things().keep_all(&mut things).await.unwrap();
+
+        let ids = things.each_ref().map(|thing| thing.id);
+        assert_eq!(table.things().get_all(&ids).await.unwrap(), things);
+        assert_eq!(things.map(|thing| thing.version), [1, 1]);
+    }
+}
+
+mod a_projection {
+    use super::*;
+
+    #[tokio::test]
+    async fn of_one_and_of_a_page_has_the_fields_that_it_names() {
+        let table = Table::new().await;
+        let mut expected = Vec::new();
+        for text in ["1", "2", "3", "4"] {
+            table.ambient.advance(Duration::from_secs(1));
+            let thing = table.kept::<true>(text).await;
+            expected.insert(0, Line { id: thing.id, text: thing.text });
+        }
+        let things = table.things::<true>();
+        let deleted = expected.remove(1).id;
+        things.delete(deleted, &Precondition::None).await.unwrap();
+
+        let one = things.get_as::<Line>(expected[0].id).await.unwrap();
+        let none = things.get_as::<Line>(deleted).await.unwrap();
+        let first = things.page_of::<Line>(Some(2), None, None).await.unwrap();
+        let cursor = first.next_cursor.as_deref();
+        let second = things.page_of::<Line>(Some(2), cursor, None).await.unwrap();
+
+        assert_eq!((one.as_ref(), none), (Some(&expected[0]), None));
+        assert_eq!((first.items.as_slice(), cursor.is_some()), (&expected[..2], true));
+        assert_eq!((second.items.as_slice(), second.next_cursor), (&expected[2..], None));
+    }
+}
+
+mod a_lookup {
+    use super::*;
+
+    /// DynamoDB's index is a little behind: there this would have to wait.
+    #[tokio::test]
+    async fn follows_a_change_and_a_deletion() {
+        let table = Table::new().await;
+        let one = table.kept::<true>("red").await;
+        table.ambient.advance(Duration::from_secs(1));
+        let two = table.kept::<true>("red").await;
+        table.kept::<true>("blue").await;
+        table.kept::<false>("red").await;
+        let things = table.things::<true>();
+        let found = async |text: &str| {
+            let found = things.look_up("text", text).await.unwrap();
+            found.iter().map(|thing| thing.id).collect::<Vec<_>>()
+        };
+
+        assert_eq!(found("red").await, [two.id, one.id], "newest first");
+        let to_green = |thing: &mut Thing<true>| thing.text = "green".to_owned();
+        things.change(one.id, &Precondition::None, to_green).await.unwrap();
+        assert_eq!((found("red").await, found("green").await), (vec![two.id], vec![one.id]));
+        things.delete(two.id, &Precondition::None).await.unwrap();
+        assert_eq!((found("red").await, found("green").await), (vec![], vec![one.id]));
+        assert_eq!(things.look_up("other", "green").await.unwrap(), []);
     }
 }
 

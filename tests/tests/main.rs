@@ -42,3 +42,4 @@ mod simulation;
 mod spec;
 mod store;
 mod tokens;
+mod write_sets;

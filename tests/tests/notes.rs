@@ -228,6 +228,8 @@ mod list_notes {
         let last = other.last_mut().unwrap();
         *last = if *last == b'A' { b'Q' } else { b'A' };
         let other = String::from_utf8(other).unwrap();
+        let (half, all_but_one) = (&cursor[..cursor.len() / 2], &cursor[..cursor.len() - 1]);
+        assert!(half.len() > 20, "there is something to cut: {cursor}");
 
         for (client, query, why) in [
             (&maya, format!("tag=travel&cursor={cursor}"), "a tag more"),
@@ -239,6 +241,8 @@ mod list_notes {
             (&maya, "cursor=AQ".to_owned(), "too short"),
             (&maya, format!("cursor={other}"), "changed"),
             (&maya, format!("cursor={cursor}AA"), "longer"),
+            (&maya, format!("cursor={half}"), "cut in half"),
+            (&maya, format!("cursor={all_but_one}"), "cut by a letter"),
             (&maya, format!("cursor={sessions}"), "another list"),
         ] {
             let answer = client.get(format!("/v1/notes?{query}")).await;
@@ -255,6 +259,36 @@ mod list_notes {
         }
         // The size of a page may change on the way.
         maya.get(format!("/v1/notes?limit=7&cursor={cursor}")).await.expect(200);
+    }
+
+    /// No cursor is that short or that long, and the spec says so.
+    #[tokio::test]
+    async fn refuses_a_cursor_of_no_length_that_it_has() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+        let longest = "A".repeat(1000);
+
+        for cursor in [String::new(), format!("{longest}A")] {
+            let answer = maya.get(format!("/v1/notes?cursor={cursor}")).await;
+
+            let expected = json!({
+                "type": "urn:landline:problem:validation_failed",
+                "title": "The request breaks rules",
+                "status": 422,
+                "code": "validation_failed",
+                "detail": "One value is not as it should be.",
+                "requestId": "test",
+                "errors": [{
+                    "pointer": "/cursor",
+                    "code": "length",
+                    "message": "must have 1 to 1000 characters",
+                    "limits": { "min": 1, "max": 1000 },
+                }],
+            });
+            assert_eq!(answer.json(), expected, "{}", cursor.len());
+        }
+        let answer = maya.get(format!("/v1/notes?cursor={longest}")).await;
+        answer.expect_problem(400, "cursor_invalid");
     }
 
     #[tokio::test]
@@ -969,9 +1003,46 @@ mod the_store_of_a_laptop {
 /// Each shape of a note that a release has written. `docs/evolving.md` says when to add one.
 mod a_stored_note {
     use models::entities::notes::Note;
-    use tests::evolution::{expect_kept, owned_key};
+    use tests::evolution::{expect_kept, get, owned_key};
 
     use super::*;
+
+    /// What phones ask for changes by, and nothing of what the note said when it is gone.
+    #[tokio::test]
+    async fn says_when_it_has_changed_and_leaves_a_tombstone() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+        let Written { path, note } = write(&maya, "Packing list").await;
+        let owner = maya.signed_in["account"]["id"].as_str().unwrap();
+        let keys = json!({
+            "pk": { "S": format!("ACCOUNT#{owner}") },
+            "sk": { "S": format!("NOTE#{}", note["id"].as_str().unwrap()) },
+        });
+
+        let made = get(&world, &keys).await;
+        world.advance(Duration::from_secs(60));
+        maya.patch(&path).json(json!({ "title": "Packing" })).await.expect(200);
+        let changed = get(&world, &keys).await;
+        world.advance(Duration::from_secs(60));
+        maya.delete(&path).await.expect(204);
+        let mut tombstone = get(&world, &keys).await;
+
+        assert_eq!(made["changedAt"], json!({ "S": "2026-11-22T16:30:00.000Z" }));
+        assert_eq!(changed["changedAt"], json!({ "S": "2026-11-22T16:31:00.000Z" }));
+        let write_id = tombstone.as_object_mut().unwrap().remove("writeId").unwrap();
+        assert!(write_id["B"].is_string(), "{write_id}");
+        let expected = json!({
+            "pk": keys["pk"],
+            "sk": keys["sk"],
+            "kind": { "S": "NOTE" },
+            "version": { "N": "3" },
+            "changedAt": { "S": "2026-11-22T16:32:00.000Z" },
+            "deletedAt": { "S": "2026-11-22T16:32:00.000Z" },
+            // 2027-02-20T16:32:00Z, 90 days later.
+            "ttl": { "N": "1803141120" },
+        });
+        assert_eq!(tombstone, expected);
+    }
 
     #[tokio::test]
     async fn of_any_release_is_read_and_kept() {

@@ -201,6 +201,36 @@ mod delete_current_session {
         tablet.refreshed().await;
     }
 
+    /// For as long as a call that was sent before may arrive. No phone keeps sessions, so none asks
+    /// when one has changed.
+    #[tokio::test]
+    async fn leaves_a_tombstone_for_an_hour() {
+        let world = World::new().await;
+        let maya = world.maya().await;
+        world.advance(Duration::from_secs(60));
+
+        maya.delete("/v1/sessions/current").await.expect(204);
+
+        let id = |of: &str| maya.signed_in[of]["id"].as_str().unwrap().to_owned();
+        let keys = json!({
+            "pk": { "S": format!("ACCOUNT#{}", id("account")) },
+            "sk": { "S": format!("SESSION#{}", id("session")) },
+        });
+        let mut tombstone = tests::evolution::get(&world, &keys).await;
+        let write_id = tombstone.as_object_mut().unwrap().remove("writeId").unwrap();
+        assert!(write_id["B"].is_string(), "{write_id}");
+        let expected = json!({
+            "pk": keys["pk"],
+            "sk": keys["sk"],
+            "kind": { "S": "SESSION" },
+            "version": { "N": "2" },
+            "deletedAt": { "S": "2026-11-22T16:31:00.000Z" },
+            // 17:31.
+            "ttl": { "N": "1795368660" },
+        });
+        assert_eq!(tombstone, expected);
+    }
+
     #[tokio::test]
     async fn does_not_mind_being_asked_twice() {
         let world = World::new().await;

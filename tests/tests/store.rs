@@ -246,17 +246,42 @@ mod a_table_that_is_busy {
         }
     }
 
+    const REASONS: [&str; 2] = ["ThrottlingError", "ProvisionedThroughputExceeded"];
+
     #[tokio::test]
-    async fn is_unavailable_to_transactions_too() {
-        let faults = Faults::start().await;
-        let world = World::behind(&faults).await;
-        faults.next(1, "TransactWriteItems", cancelled(&["None", "ThrottlingError", "None"]));
+    async fn is_asked_again_by_transactions_too() {
+        for reason in REASONS {
+            let faults = Faults::start().await;
+            let world = World::behind(&faults).await;
+            faults.next(2, "TransactWriteItems", cancelled(&["None", reason, "None"]));
 
+            let maya = world.maya().await;
+
+            assert_eq!(calls(&faults), ["TransactWriteItems"; 3], "{reason}");
+            assert_eq!(sessions(&maya).await, 1, "{reason}");
+        }
+    }
+
+    #[tokio::test]
+    async fn is_unavailable_to_transactions_when_it_stays_so() {
         let body = json!({ "email": EMAIL, "password": "8 letters", "displayName": "Maya" });
-        let answer = world.anonymous().post("/v1/accounts").json(body.clone()).await;
+        let outcomes = REASONS.map(async |reason| {
+            let faults = Faults::start().await;
+            let world = World::behind(&faults).await;
+            faults.next(9, "TransactWriteItems", cancelled(&["None", reason, "None"]));
+            let register = || world.anonymous().post("/v1/accounts").json(body.clone());
 
-        expect_unavailable(&answer, "ThrottlingError");
-        world.anonymous().post("/v1/accounts").json(body).await.expect(201);
+            let answer = register().await;
+            let asked = calls(&faults);
+
+            register().await.expect(201);
+            (reason, answer, asked)
+        });
+
+        for (reason, answer, asked) in futures_util::future::join_all(outcomes).await {
+            expect_unavailable(&answer, reason);
+            assert_eq!(asked, ["TransactWriteItems"; 9], "{reason}");
+        }
     }
 }
 
@@ -312,6 +337,19 @@ mod a_request_that_the_table_does_not_understand {
 
         assert_eq!(faults.calls(), ["GetItem"]);
         assert!(!answer.mentions("arn:") && !answer.mentions("table"), "{answer:?}");
+    }
+
+    #[tokio::test]
+    async fn is_our_own_mistake_in_a_transaction_too() {
+        let faults = Faults::start().await;
+        let world = World::behind(&faults).await;
+        faults.next(1, "TransactWriteItems", cancelled(&["None", "ValidationError", "None"]));
+
+        let body = json!({ "email": EMAIL, "password": "8 letters", "displayName": "Maya" });
+        let answer = world.anonymous().post("/v1/accounts").json(body).await;
+
+        answer.expect_problem(500, "internal_error");
+        assert_eq!(calls(&faults), ["TransactWriteItems"]);
     }
 }
 

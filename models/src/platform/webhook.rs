@@ -140,9 +140,9 @@ fn is_url(text: &str) -> bool {
 }
 
 /// What a message of the outbox with the topic `webhook` says: something has happened, and this
-/// endpoint of the same owner is told.
+/// endpoint of the same owner is told. What a later release has added is left out.
 #[derive(Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct WebhookEvent {
     /// Whom to tell. One that its owner has deleted by then is not told.
     pub endpoint_id: Id,

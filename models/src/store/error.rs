@@ -25,8 +25,8 @@ pub enum Error {
         /// The first attribute that does not fit, or the name of the one that is missing.
         field: String,
     },
-    /// The item has more than the 400 KB that DynamoDB takes.
-    #[error("the item is larger than an item may be")]
+    /// More than DynamoDB takes: 400 KB in one item, or 4 MB or 100 items together.
+    #[error("an item is larger than it may be, or there is more than can be written together")]
     TooLarge,
     /// DynamoDB takes no such request: a mistake of ours.
     #[error("the table refused what it was asked: {0}")]

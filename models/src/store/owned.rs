@@ -72,8 +72,9 @@ impl<E: Entity> Owned<E> {
     /// [`Error::Conflict`]. They are not kept together: after [`Error::Unavailable`] some are there,
     /// and keeping all of them again is harmless.
     ///
-    /// Where a write happens together with others, these do too: conflicts and the limit of 100
-    /// writes are those of a [`WriteSet`] then.
+    /// Where a write happens together with others, these do too: conflicts are those of a
+    /// [`WriteSet`] then, and so is the limit of 100 writes, which is 99 for a request that may come
+    /// with an `Idempotency-Key`.
     pub async fn keep_all(&self, entities: &mut [E]) -> Result<(), Error> {
         entities.iter().try_for_each(|entity| self.check_owner(entity))?;
         self.store.create_all(entities).await

@@ -63,6 +63,7 @@ impl Store {
 
     /// The same table, for one write that these happen together with: a message that is sent when
     /// the write has happened, for one. When there is nothing to write they do not happen either.
+    /// One that loses is an [`Error::Conflict`], counted from 1: the write itself is 0.
     #[must_use]
     pub fn together_with(&self, writes: WriteSet) -> Self {
         let along = self.1.along.clone().and(writes);
@@ -140,7 +141,8 @@ impl Store {
     }
 
     /// Read an item, decide what becomes of it, and write that; read and decided anew when another
-    /// write came between.
+    /// write of it came between. A write that goes along has lost to something that is not read
+    /// here, so that one is the caller's to decide.
     async fn rewrite<E: Entity, T>(
         &self,
         key: Key,
@@ -149,9 +151,8 @@ impl Store {
         let tries = self.tries();
         loop {
             let (writes, outcome) = decide(self.find::<Whole<E>>(&tries, key.clone()).await?)?;
-            // What it is given was read just now.
-            match self.write_as(&tries, writes, false).await {
-                Err(error @ Error::Conflict { .. }) => {
+            match self.write_as(&tries, writes, Known::First).await {
+                Err(error @ Error::Conflict { write: 0 }) => {
                     if !tries.back_off(&self.0.ambient).await {
                         return Err(Error::Unavailable(error.to_string()));
                     }
@@ -174,18 +175,18 @@ impl Store {
 
     /// The same, as one of several attempts at something.
     pub async fn write_within(&self, tries: &Tries, set: WriteSet) -> Result<(), Error> {
-        self.write_as(tries, set, self.1.checked).await
+        self.write_as(tries, set, Known::None).await
     }
 
-    async fn write_as(&self, tries: &Tries, set: WriteSet, checked: bool) -> Result<(), Error> {
+    async fn write_as(&self, tries: &Tries, set: WriteSet, known: Known) -> Result<(), Error> {
         if set.is_empty() {
             return Ok(());
         }
         let set = set.and(self.1.along.clone());
         let now = self.0.ambient.now();
         if let Some(collected) = &self.1.collected {
-            if checked {
-                self.check(tries, &set, collected).await?;
+            if self.1.checked {
+                self.check(tries, &set, known, collected).await?;
             }
             return collected.lock().fold(set, now);
         }
@@ -201,9 +202,10 @@ impl Store {
         &self,
         tries: &Tries,
         set: &WriteSet,
+        known: Known,
         collected: &Collected,
     ) -> Result<(), Error> {
-        let mut firsts: Vec<_> = set.firsts().collect();
+        let mut firsts: Vec<_> = set.firsts().skip(known as usize).collect();
         firsts.retain(|(_, write)| collected.at(&write.key).is_none());
         let keys: Vec<_> = firsts.iter().map(|(_, write)| write.key.clone()).collect();
         let mut there = HashMap::new();
@@ -264,6 +266,7 @@ impl Store {
                 Cancelled::Condition(write) => {
                     return Err(Error::Conflict { write: places[write] });
                 }
+                Cancelled::Validation => return Err(Error::Refused(crate::causes(&error))),
                 Cancelled::Contention if tries.back_off(&self.0.ambient).await => {}
                 _ => return Err(Error::unavailable(&error)),
             }
@@ -271,9 +274,20 @@ impl Store {
     }
 }
 
-/// Why a transaction was cancelled, by its reasons in the order of its writes.
+/// How many of the first writes of a set are given what was read just now.
+#[derive(Clone, Copy)]
+enum Known {
+    None,
+    First,
+}
+
+/// Why a transaction was cancelled, by its reasons in the order of its writes (DynamoDB API
+/// Reference, "TransactWriteItems").
 enum Cancelled {
     Condition(usize),
+    Validation,
+    /// Another transaction was there, or there is no capacity at the moment. The SDK tries none of
+    /// these again: all that it looks at is the name of the error.
     Contention,
     Otherwise,
 }
@@ -286,9 +300,13 @@ impl Cancelled {
             return Self::Otherwise;
         };
         let codes = || cancelled.cancellation_reasons().iter().map(|reason| reason.code());
+        let any = |of: &[&str]| codes().flatten().any(|code| of.contains(&code));
         if let Some(write) = codes().position(|code| code == Some("ConditionalCheckFailed")) {
             Self::Condition(write)
-        } else if codes().any(|code| code == Some("TransactionConflict")) {
+        } else if any(&["ValidationError"]) {
+            Self::Validation
+        } else if any(&["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
+        {
             Self::Contention
         } else {
             Self::Otherwise

@@ -24,9 +24,13 @@ const TOLD_TO_PHONES: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// signature"; some services after fifteen).
 const CALLS_ARRIVE: Duration = Duration::from_secs(60 * 60);
 
-/// Several writes that happen together or not at all (TransactWriteItems, at most 100; the record of an
-/// `Idempotency-Key` is one of them). Of two writes of one item the first says what must be there,
-/// and the second what is there afterwards; one that cannot come after the other is a conflict.
+/// Several writes that happen together or not at all (TransactWriteItems). Of two writes of one item
+/// the first says what must be there, and the second what is there afterwards; one that cannot come
+/// after the other is a conflict.
+///
+/// They are to at most 100 items, of 4 MB together, or [`Error::TooLarge`]. The record of a request
+/// with an `Idempotency-Key` is one of them, so its handler has 99 in all. Validate a request such
+/// that it takes fewer.
 #[derive(Clone, Debug, Default)]
 pub struct WriteSet {
     writes: Vec<Write>,
@@ -166,13 +170,13 @@ impl WriteSet {
     /// The writes as they are sent now, one for each item.
     ///
     /// # Errors
-    /// [`Error::TooLarge`], [`Error::Refused`] when there are more than 100, and those of `fold`.
+    /// [`Error::TooLarge`], when there are more than 100 too, and those of `fold`.
     pub(super) fn ready(self, now: Timestamp) -> Result<Vec<Write>, Error> {
         let mut folded = Self::new();
         folded.fold(self, now)?;
         let mut writes = folded.writes;
         if writes.len() > MOST_WRITES {
-            return Err(Error::Refused(format!("more than {MOST_WRITES} writes together")));
+            return Err(Error::TooLarge);
         }
         writes.iter_mut().for_each(|write| write.stamp(now));
         writes.iter().try_for_each(Write::check_size)?;
