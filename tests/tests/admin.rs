@@ -179,6 +179,27 @@ mod suspend_account {
         assert_eq!(second, first);
     }
 
+    /// By then there is nothing to write.
+    #[tokio::test]
+    async fn is_answered_as_before_when_it_comes_again() {
+        let world = World::new().await;
+        let (admin, maya, omar) = (world.admin().await, world.maya().await, world.omar().await);
+        let suspend_once = |person: &Client| {
+            let post = admin.post(format!("{}/suspend", path(person)));
+            post.header("idempotency-key", "a-key").into_future()
+        };
+        suspend(&admin, &omar).await.expect(200);
+
+        let first = suspend_once(&maya).await.expect(200);
+        let again = suspend_once(&maya).await.expect(200);
+        let other = suspend_once(&omar).await;
+
+        assert_eq!(first.header("idempotency-replayed"), "");
+        assert_eq!(again.header("idempotency-replayed"), "true");
+        assert_eq!(again.body, first.body);
+        other.expect_problem(422, "idempotency_key_reused");
+    }
+
     #[tokio::test]
     async fn refuses_new_tokens_at_once_and_keeps_the_session() {
         let world = World::new().await;
