@@ -34,7 +34,7 @@ use crate::{
         Code, DEPRECATION, Guard, IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, Module, Problem, SUNSET,
         answer_not_modified,
         app_version::{APP_PLATFORM, APP_VERSION, Gate, check_version},
-        deprecated, do_once, rebuild, tell_of_deprecation,
+        deprecated, do_once, rebuild, refuse_unheeded, tell_of_deprecation,
     },
 };
 
@@ -113,9 +113,13 @@ impl App {
         for (guard, endpoint) in modules.into_iter().flat_map(Module::into_endpoints) {
             let path = endpoint.path.clone();
             let once = guard.needs_token() && endpoint.is_done_once();
+            let (changes, describe) = (endpoint.changes_something(), endpoint.describe);
             let mut handler = endpoint.into_handler();
             if once {
                 handler = handler.route_layer(from_fn_with_state(services.clone(), do_once));
+            }
+            if changes {
+                handler = handler.route_layer(from_fn_with_state(describe, refuse_unheeded));
             }
             let handler = match guard {
                 Guard::Public => handler,

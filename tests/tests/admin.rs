@@ -179,6 +179,27 @@ mod suspend_account {
         assert_eq!(second, first);
     }
 
+    /// By then there is nothing to write.
+    #[tokio::test]
+    async fn is_answered_as_before_when_it_comes_again() {
+        let world = World::new().await;
+        let (admin, maya, omar) = (world.admin().await, world.maya().await, world.omar().await);
+        let suspend_once = |person: &Client| {
+            let post = admin.post(format!("{}/suspend", path(person)));
+            post.header("idempotency-key", "a-key").into_future()
+        };
+        suspend(&admin, &omar).await.expect(200);
+
+        let first = suspend_once(&maya).await.expect(200);
+        let again = suspend_once(&maya).await.expect(200);
+        let other = suspend_once(&omar).await;
+
+        assert_eq!(first.header("idempotency-replayed"), "");
+        assert_eq!(again.header("idempotency-replayed"), "true");
+        assert_eq!(again.body, first.body);
+        other.expect_problem(422, "idempotency_key_reused");
+    }
+
     #[tokio::test]
     async fn refuses_new_tokens_at_once_and_keeps_the_session() {
         let world = World::new().await;
@@ -324,8 +345,6 @@ mod every_action {
         suspend(&admin, &maya).await.expect(200);
         resume(&admin, &maya).await.expect(200);
 
-        let told = log.lines().into_iter().map(|mut line| line["fields"].take());
-        let told = told.filter(|fields| fields["admin"].is_string()).collect::<Vec<_>>();
         let line = |action| json!({ "message": action, "admin": id(&admin), "account": id(&maya) });
         let expected = [
             line("looked an account up"),
@@ -333,7 +352,31 @@ mod every_action {
             line("suspended an account"),
             line("resumed an account"),
         ];
-        assert_eq!(told, expected);
+        assert_eq!(told(&log), expected);
+    }
+
+    /// With a key or without, and nobody is said to have done what was done already.
+    #[tokio::test]
+    async fn is_a_look_up_in_the_log_when_nothing_is_changed() {
+        let world = World::new().await;
+        let (admin, maya) = (world.admin().await, world.maya().await);
+        let log = Log::listen();
+
+        resume(&admin, &maya).await.expect(200);
+        for _ in 0..2 {
+            let post = admin.post(format!("{}/suspend", path(&maya)));
+            post.header("idempotency-key", "a-key").await.expect(200);
+        }
+        suspend(&admin, &maya).await.expect(200);
+
+        let actions: Vec<_> = told(&log).iter().map(|line| line["message"].clone()).collect();
+        let looked_up = "looked an account up";
+        assert_eq!(actions, [looked_up, "suspended an account", looked_up, looked_up]);
+    }
+
+    fn told(log: &Log) -> Vec<Value> {
+        let told = log.lines().into_iter().map(|mut line| line["fields"].take());
+        told.filter(|fields| fields["admin"].is_string()).collect()
     }
 }
 

@@ -140,6 +140,53 @@ mod if_none_match {
     }
 }
 
+mod an_operation_that_takes_none {
+    use tests::Operation;
+
+    use super::*;
+
+    /// A condition that nobody looks at would be taken for met.
+    #[tokio::test]
+    async fn refuses_each_and_does_nothing() {
+        let world = World::new().await;
+        let (admin, maya) = (world.admin().await, world.maya().await);
+        let mut refused = 0;
+
+        for operation in Operation::all() {
+            if operation.method == Method::GET || operation.header("If-Match").is_some() {
+                continue;
+            }
+            let person = match operation.scope() {
+                Some(_) => admin.clone(),
+                None if operation.is_guarded() => maya.clone(),
+                None => world.anonymous(),
+            };
+            for name in ["if-match", "if-none-match"] {
+                let path = operation.somewhere();
+                let answer = operation.request(&person, &path, true).header(name, "*").await;
+
+                assert_eq!(answer.status, 400, "{}: {}", operation.id, answer.text());
+                let answer = answer.expect_problem(400, "malformed_request").json();
+                let detail = "This takes no condition: neither `If-Match` nor `If-None-Match`.";
+                assert_eq!(answer["detail"], detail, "{}", operation.id);
+                refused += 1;
+            }
+        }
+        assert!(refused > 10, "{refused}");
+        assert_eq!(maya.get("/v1/notes").await.expect(200).json()["items"], json!([]));
+        maya.refreshed().await;
+    }
+
+    #[tokio::test]
+    async fn asks_for_a_token_first() {
+        let world = World::new().await;
+
+        let delete = world.anonymous().delete("/v1/sessions/others").header("if-match", "*");
+
+        delete.await.expect_problem(401, "token_missing");
+    }
+}
+
 mod required {
     use api::http::{Module, NoContent, Required, Result, endpoints};
     use models::store::Precondition;

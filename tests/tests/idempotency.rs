@@ -1,13 +1,29 @@
 use std::time::Duration;
 
-use api::http::{Module, NoContent, Problem, Result, endpoints};
+use api::http::{Created, Json, Module, NoContent, Path, Problem, Result, endpoints};
 use futures_util::future::join_all;
-use models::store::Owned;
+use http::Method;
+use models::{Id, store::Owned};
 use serde_json::{Value, json};
 use tests::{
     Answer, Client, Fault, Faults, Setup, World,
-    things::{Thing, setup},
+    things::{Thing, ThingView, setup},
 };
+
+/// Make one longer by a letter, and show it where nothing else does.
+#[utoipa::path(patch, path = "/things/{thingId}/length")]
+async fn patch_length(things: Owned<Thing>, Path(id): Path<Id>) -> Result<Json<ThingView>> {
+    let longer = things.change(id, &Default::default(), |thing| thing.text.push('x')).await?;
+    longer.map(|thing| Json(thing.into())).ok_or_else(|| Problem::not_found("thing"))
+}
+
+/// Make a large one, and say that it is where nothing is.
+#[utoipa::path(post, path = "/things/hidden")]
+async fn hide_thing(things: Owned<Thing>) -> Result<Created<ThingView>> {
+    let mut thing = Thing::new(&things, "x".repeat(40_000));
+    things.keep(&mut thing).await?;
+    Ok(Created::at(format!("/hidden/{}", thing.id), thing.into()))
+}
 
 /// Make one and think better of it.
 #[utoipa::path(post, path = "/things/regrets")]
@@ -16,8 +32,31 @@ async fn regret_thing(things: Owned<Thing>) -> Result<NoContent> {
     Err(Problem::not_found("reason"))
 }
 
+/// How long one shall be.
+#[models::request]
+struct Stretch {
+    /// In letters.
+    length: usize,
+}
+
+/// Make one as long as that; one that is longer stays as it is.
+#[utoipa::path(post, path = "/things/{thingId}/stretch")]
+async fn stretch_thing(
+    things: Owned<Thing>,
+    Path(id): Path<Id>,
+    Json(Stretch { length }): Json<Stretch>,
+) -> Result<Json<ThingView>> {
+    let thing = things.get(id).await?.ok_or_else(|| Problem::not_found("thing"))?;
+    if thing.text.len() >= length {
+        return Ok(Json(thing.into()));
+    }
+    let stretch = |thing: &mut Thing| thing.text = "x".repeat(length);
+    let thing = things.change(id, &Default::default(), stretch).await?;
+    thing.map(|thing| Json(thing.into())).ok_or_else(|| Problem::not_found("thing"))
+}
+
 fn things() -> Setup {
-    setup([Module::new("regrets").signed_in(endpoints![regret_thing])])
+    setup([Module::new("regrets").signed_in(endpoints![regret_thing, stretch_thing])])
 }
 
 async fn make(client: &Client, key: &str, body: Value) -> Answer {
@@ -217,6 +256,91 @@ mod a_request_with_a_key {
         assert_eq!(again.header("etag"), "\"2\"");
     }
 
+    /// `GET` shows the list where things are made, and nothing where they are made longer.
+    #[tokio::test]
+    async fn is_told_that_a_large_answer_is_lost_where_nothing_shows_it() {
+        let module = Module::new("hidden").signed_in(endpoints![patch_length, hide_thing]);
+        let world = World::with(setup([module])).await;
+        let maya = world.maya().await;
+        let made = make(&maya, "made", json!({ "length": 40_000 })).await.expect(201);
+        let path = made.header("location");
+
+        for (method, path, status) in [
+            (Method::POST, format!("{path}/lengthen"), 200),
+            (Method::PATCH, format!("{path}/length"), 200),
+            (Method::POST, "/things/hidden".to_owned(), 201),
+        ] {
+            let send = || {
+                let request = maya.request(method.clone(), &path).unspecified();
+                request.header("idempotency-key", "a-key")
+            };
+            send().await.expect(status);
+            let again = send().await.expect(409);
+
+            let expected = json!({
+                "type": "urn:landline:problem:conflict",
+                "title": "What is there does not allow it",
+                "status": 409,
+                "code": "conflict",
+                "detail": "It was done, and its answer was too large to be kept. \
+                           Get what it was done to.",
+                "requestId": "test",
+            });
+            assert_eq!(again.json(), expected, "{method} {path}");
+        }
+        assert_eq!(maya.get(path).unspecified().await.expect(200).json()["version"], 3);
+        assert_eq!(count(&world, &maya).await, 2);
+    }
+
+    /// It finds that everything is as it was to be, or not there at all.
+    #[tokio::test]
+    async fn is_refused_when_the_key_was_another_requests_though_there_is_nothing_to_write() {
+        let world = World::with(things()).await;
+        let maya = world.maya().await;
+        let made = make(&maya, "made", json!({ "length": 3 })).await.expect(201);
+        let path = format!("{}/stretch", made.header("location"));
+        let stretch = |length| {
+            let post = maya.post(&path).unspecified().header("idempotency-key", "a-key");
+            post.json(json!({ "length": length })).into_future()
+        };
+
+        let first = stretch(5).await.expect(200);
+        stretch(4).await.expect_problem(422, "idempotency_key_reused");
+        let again = stretch(5).await.expect(200);
+
+        assert_eq!(again.body, first.body);
+        assert_eq!(again.header("idempotency-replayed"), "true");
+    }
+
+    /// Nobody has said that what is there does not allow it, so it is sent again, as without a key.
+    #[tokio::test]
+    async fn is_503_when_others_are_faster_each_time() {
+        let faults = Faults::start().await;
+        let world = World::behind(&faults).await;
+        let maya = world.maya().await;
+        let lost = Fault::Answer(
+            400,
+            json!({
+                "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+                "message": "cancelled",
+                "CancellationReasons": [{ "Code": "None" }, { "Code": "ConditionalCheckFailed" }],
+            }),
+        );
+        faults.next(9, "TransactWriteItems", lost);
+        let failed = "ConditionalCheckFailedException";
+        faults.next(9, "PutItem", Fault::error(400, failed, "another one was faster"));
+        let rename = || maya.patch("/v1/account").json(json!({ "displayName": "Maya L." }));
+
+        let keyed = || rename().header("idempotency-key", "a-key");
+        let (keyless, first) = futures_util::join!(rename().into_future(), keyed().into_future());
+
+        keyless.expect_problem(503, "unavailable");
+        first.expect_problem(503, "unavailable");
+        let again = keyed().await.expect(200);
+        assert_eq!(again.header("idempotency-replayed"), "");
+        assert_eq!(again.json()["version"], 2);
+    }
+
     #[tokio::test]
     async fn is_done_once_when_the_answer_of_the_table_is_lost() {
         let faults = Faults::start().await;
@@ -294,7 +418,7 @@ mod a_lease {
         atomic::{AtomicU32, Ordering},
     };
 
-    use api::http::{Json, Lease};
+    use api::http::Lease;
     use tests::Door;
     use tokio::sync::Semaphore;
 
@@ -462,13 +586,10 @@ mod a_lease {
 
 /// With a key a handler is told what it would be told without one.
 mod what_the_handler_is_told {
-    use models::{
-        Id,
-        store::{Entity, Error, Key, Store},
-    };
+    use models::store::{Entity, Error, Key, Store};
     use serde::{Deserialize, Serialize};
 
-    use api::http::{Code, Json, Path};
+    use api::http::Code;
     use http::StatusCode;
 
     use super::*;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::{
     Operation, World,
     samples::{good, resolved},
@@ -302,6 +302,38 @@ mod the_document {
                 assert_eq!(replayed, keyed && status.starts_with('2'), "{} {status}", operation.id);
             }
         }
+    }
+
+    /// The record of a request with a key would keep them.
+    #[test]
+    fn lets_no_request_be_named_by_a_key_whose_answer_carries_tokens() {
+        let mut carriers = Vec::new();
+        for operation in Operation::all() {
+            let answers = operation.said["responses"].as_object().expect("it answers");
+            let carries = answers.values().any(|answer| reaches(answer, "Tokens"));
+            let keyed = operation.header("Idempotency-Key").is_some();
+
+            assert!(!(carries && keyed), "{}", operation.id);
+            carriers.extend(carries.then_some(operation.id));
+        }
+        assert_eq!(carriers, ["create_account", "create_session", "refresh_session"]);
+    }
+
+    /// Whether a part of the document refers to this schema, by others too.
+    fn reaches(part: &Value, schema: &str) -> bool {
+        let mut parts = vec![part];
+        let mut known = BTreeSet::new();
+        while let Some(part) = parts.pop() {
+            match part {
+                Value::Object(members) => parts.extend(members.values()),
+                Value::Array(items) => parts.extend(items),
+                Value::String(text) if text.starts_with("#/") && known.insert(text.as_str()) => {
+                    parts.extend(document().pointer(&text[1..]));
+                }
+                _ => {}
+            }
+        }
+        known.contains(format!("#/components/schemas/{schema}").as_str())
     }
 
     #[test]

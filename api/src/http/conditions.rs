@@ -2,7 +2,7 @@
 //! tag, comes back in `If-Match` or `If-None-Match`, and decides whether the request is done.
 
 use axum::{
-    extract::{FromRequestParts, Request},
+    extract::{FromRequestParts, Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -72,6 +72,24 @@ impl Describe for Required<Precondition> {
     fn describe(description: &mut Description) {
         description.takes_precondition(true);
     }
+}
+
+/// The layer of what changes something and takes no [`Precondition`]: it refuses a condition that
+/// nobody would look at. `describe` is the endpoint's; it builds schemas, so it is asked only then.
+pub(crate) async fn refuse_unheeded(
+    State(describe): State<fn(&mut Description)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if [IF_MATCH, IF_NONE_MATCH].iter().any(|name| request.headers().contains_key(name)) {
+        let mut description = Description::default();
+        describe(&mut description);
+        if description.precondition.is_none() {
+            let detail = "This takes no condition: neither `If-Match` nor `If-None-Match`.";
+            return malformed(detail).into_response();
+        }
+    }
+    next.run(request).await
 }
 
 /// The layer that answers 304 to a phone that has the resource already (section 13.1.2).

@@ -92,9 +92,10 @@ async fn attempt(services: &Services, request: Request, next: Next) -> Result<Re
         }
         let lease = keyed.lease.get().cloned();
         let leased = lease.is_some();
-        // A look-up, for one: nobody's data is kept for that.
+        // A look-up, for one: nobody's data is kept for that. Or it was done before, and has left
+        // nothing to do.
         if writes.is_empty() && !leased {
-            return Ok(response);
+            return Ok(replay(&keyed, &parts).await?.unwrap_or(response));
         }
         let (response, answer) = kept(response).await?;
         let written = store.write_within(&tries, record(&keyed, lease, answer).and(writes)).await;
@@ -113,8 +114,9 @@ async fn attempt(services: &Services, request: Request, next: Next) -> Result<Re
         if let Some(known) = replay(&keyed, &parts).await? {
             return Ok(known);
         }
+        // Nobody has said yet that what is there does not allow it.
         if !tries.back_off(store.ambient()).await {
-            return Err(error.into());
+            return Err(store::Error::Unavailable(error.to_string()).into());
         }
         // Whether it was a race or what is there does not allow it, the handler finds out.
         (view, collected) = store.checked().collecting();
@@ -168,7 +170,7 @@ async fn replay(keyed: &Keyed, parts: &Parts) -> Result<Option<Response>, Proble
         return Err(Problem::new(Code::IdempotencyKeyReused, detail));
     }
     match known {
-        KeyedRequest { answer: Some(answer), .. } => Ok(Some(given_again(answer, parts))),
+        KeyedRequest { answer: Some(answer), .. } => given_again(answer, parts).map(Some),
         KeyedRequest { held_until: Some(_), .. } => Ok(None),
         _ => {
             let detail = "It was done, and its answer was lost. Look before you send another.";
@@ -177,9 +179,15 @@ async fn replay(keyed: &Keyed, parts: &Parts) -> Result<Option<Response>, Proble
     }
 }
 
-fn given_again(answer: KeptAnswer, parts: &Parts) -> Response {
+fn given_again(answer: KeptAnswer, parts: &Parts) -> Result<Response, Problem> {
     let KeptAnswer { status, headers, body } = answer;
-    let rebuilt = body.is_none();
+    let shown_by = match (&body, headers.get(LOCATION.as_str())) {
+        (Some(_), _) => None,
+        (None, Some(location)) => Some(Rebuild(location.clone())),
+        // Answered with the resource whose path it is; what a POST answers may be anything.
+        (None, None) if parts.method == Method::PATCH => Some(Rebuild(parts.uri.path().to_owned())),
+        (None, None) => return Err(too_large()),
+    };
     let mut response = Response::new(Body::from(body.unwrap_or_default()));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
     response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
@@ -187,12 +195,16 @@ fn given_again(answer: KeptAnswer, parts: &Parts) -> Response {
         Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
     });
     response.headers_mut().extend(headers);
-    if rebuilt {
-        let location = response.headers().get(LOCATION).and_then(|path| path.to_str().ok());
-        let path = location.unwrap_or(parts.uri.path()).to_owned();
-        response.extensions_mut().insert(Rebuild(path));
+    if let Some(rebuild) = shown_by {
+        response.extensions_mut().insert(rebuild);
     }
-    response
+    Ok(response)
+}
+
+/// There is no answer to give again. Whoever were told to try again would do so for nothing.
+fn too_large() -> Problem {
+    let detail = "It was done, and its answer was too large to be kept. Get what it was done to.";
+    Problem::new(Code::Conflict, detail)
 }
 
 /// The layer around the routes that makes a body anew which was too large to be kept: what GET
@@ -214,9 +226,11 @@ pub(crate) async fn rebuild(
         request.extensions_mut().insert(store);
     }
     let Ok(shown) = routes.oneshot(request).await;
-    // What is gone by now is not the answer that was given before.
     if !shown.status().is_success() {
-        return shown;
+        // What is gone by now is not the answer that was given before. Where nobody says what the
+        // problem is, no route shows the resource.
+        let told = shown.extensions().get::<Problem>().is_some();
+        return if told { shown } else { too_large().into_response() };
     }
     // What is shown now has the entity tag of now.
     response.headers_mut().remove(ETAG);
@@ -274,6 +288,12 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 /// For handlers with effects outside the table, which no transaction can take back: while one is
 /// at it, the same request is answered 409. The request must have a key. What the handler writes
 /// happens together with its answer's record, afterwards.
+///
+/// Where somebody else has changed one of its items by then, those writes are refused, all of them:
+/// there was an effect, so the handler is not called again, and the request is 409 `conflict` until
+/// its key is forgotten. So such a handler writes only what nobody else does: something new, which
+/// tells of the effect. A mail or a webhook that goes with a change of what others change too is a
+/// message of the outbox: it is committed with the change, and needs no lease.
 ///
 /// A function that dies between the effect and the record leaves a lease that ends with its
 /// invocation's deadline, and nobody can know whether there was an effect. The same request is then

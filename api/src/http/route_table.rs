@@ -182,6 +182,11 @@ impl Endpoint {
         matches!(self.method, HttpMethod::Post | HttpMethod::Patch)
     }
 
+    /// Whether it is none of the methods that only read (RFC 9110, section 9.2.1).
+    pub(crate) fn changes_something(&self) -> bool {
+        !self.http_method().is_safe()
+    }
+
     pub(crate) fn http_method(&self) -> Method {
         http_method(&self.method)
     }

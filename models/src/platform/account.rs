@@ -279,35 +279,40 @@ impl Accounts {
     /// Give the person a role. `None` when there is no such account.
     pub async fn give_role(&self, id: Id, role: &str) -> Result<Option<Account>, Error> {
         let has = |account: &Account| account.roles.iter().any(|known| known == role);
-        self.make_sure(id, has, |account| account.roles.push(role.to_owned())).await
+        let give = |account: &mut Account| account.roles.push(role.to_owned());
+        Ok(self.make_sure(id, has, give).await?.map(|(account, _)| account))
     }
 
     /// Take a role from the person. `None` when there is no such account.
     pub async fn take_role(&self, id: Id, role: &str) -> Result<Option<Account>, Error> {
         let lacks = |account: &Account| account.roles.iter().all(|known| known != role);
-        self.make_sure(id, lacks, |account| account.roles.retain(|known| known != role)).await
+        let take = |account: &mut Account| account.roles.retain(|known| known != role);
+        Ok(self.make_sure(id, lacks, take).await?.map(|(account, _)| account))
     }
 
-    /// From now on nobody gets new tokens for the account. `None` when there is none.
-    pub async fn suspend(&self, id: Id) -> Result<Option<Account>, Error> {
+    /// From now on nobody gets new tokens for the account. Gives the account, and whether it was
+    /// not suspended before; `None` when there is none.
+    pub async fn suspend(&self, id: Id) -> Result<Option<(Account, bool)>, Error> {
         let now = self.0.ambient().now();
         let suspended = |account: &Account| account.suspended_at.is_some();
         self.make_sure(id, suspended, |account| account.suspended_at = Some(now)).await
     }
 
-    /// Sessions and sign-in go on as before the suspension. `None` when there is no such account.
-    pub async fn resume(&self, id: Id) -> Result<Option<Account>, Error> {
+    /// Sessions and sign-in go on as before the suspension. Gives the account, and whether it was
+    /// suspended; `None` when there is no such account.
+    pub async fn resume(&self, id: Id) -> Result<Option<(Account, bool)>, Error> {
         let active = |account: &Account| account.suspended_at.is_none();
         self.make_sure(id, active, |account| account.suspended_at = None).await
     }
 
-    /// Change an account that is not `so` yet; one that is stays as it is, its version too.
+    /// Change an account that is not `so` yet; one that is stays as it is, its version too. Gives
+    /// the account, and whether it was changed.
     async fn make_sure(
         &self,
         id: Id,
         so: impl Fn(&Account) -> bool,
         mut change: impl FnMut(&mut Account),
-    ) -> Result<Option<Account>, Error> {
+    ) -> Result<Option<(Account, bool)>, Error> {
         match self.find(id).await? {
             Some(account) if !so(&account) => {
                 let change = |account: &mut Account| {
@@ -315,9 +320,10 @@ impl Accounts {
                         change(account);
                     }
                 };
-                self.of(id).change(id, &Precondition::None, change).await
+                let changed = self.of(id).change(id, &Precondition::None, change).await?;
+                Ok(changed.map(|account| (account, true)))
             }
-            known => Ok(known),
+            known => Ok(known.map(|account| (account, false))),
         }
     }
 

@@ -247,7 +247,7 @@ impl<const KEPT: bool> Phone<KEPT> {
         let mark = request.mark;
         let mut ledger = self.world.ledger();
         match (answer.status.as_u16(), request.of) {
-            (409 | 503, _) => return false,
+            (503, _) => return false,
             (200, Of::Tally(id)) => ledger.done(mark, id, version(answer)),
             (200, Of::Paper(id)) => {
                 ledger.done(mark, id, version(answer));
