@@ -24,7 +24,7 @@ use aws_lambda_events::{
     kinesis::KinesisEvent,
     s3::S3Event,
     sqs::{SqsBatchResponse, SqsEvent, SqsMessage},
-    streams::{DynamoDbEventResponse, KinesisEventResponse},
+    streams::KinesisEventResponse,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use lambda_runtime::{Context, LambdaEvent};
@@ -148,14 +148,14 @@ fn payload(event: &str) -> Box<RawValue> {
 /// What somebody would write by hand, for this one handler of each source.
 async fn through_loop(name: &str, event: &str) -> Vec<u8> {
     let payload = payload(event);
-    let failed = match name {
-        "SQS" => queue(read(&payload)).await,
-        "SQS FIFO" => queue_in_order(read(&payload)).await,
-        "Kinesis" => stream(read(&payload)).await,
-        "DynamoDB" => changes(read(&payload)).await,
-        _ => files(read(&payload)).await,
+    let answer = match name {
+        "SQS" => serde_json::to_vec(&queue(read(&payload)).await),
+        "SQS FIFO" => serde_json::to_vec(&queue_in_order(read(&payload)).await),
+        "Kinesis" => serde_json::to_vec(&stream(read(&payload)).await),
+        "DynamoDB" => serde_json::to_vec(&changes(read(&payload)).await),
+        _ => serde_json::to_vec(&files(read(&payload)).await),
     };
-    serde_json::to_vec(&failed).expect("an answer is JSON")
+    answer.expect("an answer is JSON")
 }
 
 fn read<T: DeserializeOwned>(payload: &RawValue) -> T {
@@ -219,8 +219,9 @@ async fn stream(event: KinesisEvent) -> KinesisEventResponse {
     failed
 }
 
-async fn changes(event: dynamodb::Event) -> DynamoDbEventResponse {
-    let mut failed = DynamoDbEventResponse::default();
+/// Answered in the form of Kinesis.
+async fn changes(event: dynamodb::Event) -> KinesisEventResponse {
+    let mut failed = KinesisEventResponse::default();
     for record in event.records {
         let parcel = |image: Item| serde_dynamo::from_item(image).expect("a parcel");
         let change = record.change;
