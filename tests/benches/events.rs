@@ -89,6 +89,11 @@ async fn take_message_in_order(message: QueueMessage<Activity>) -> Result {
     take(message.body).await
 }
 
+async fn take_message_with_table(message: QueueMessage<Activity>, store: Store) -> Result {
+    black_box(store.table());
+    take(message.body).await
+}
+
 async fn take_record(record: StreamRecord<Activity>) -> Result {
     take(record.data).await
 }
@@ -116,7 +121,8 @@ fn main() {
 
 async fn compare() {
     println!("{:<14} {:>12} {:>12} {:>6}", "source", "runner, 1/s", "loop, 1/s", "ratio");
-    let events = events();
+    let store = store();
+    let events = events(store.clone());
     for (name, event) in sources() {
         let event = event.to_string();
         let (mut runner, mut bare) = (Vec::new(), Vec::new());
@@ -125,7 +131,7 @@ async fn compare() {
             black_box(through_runner(&events, &event).await);
             runner.push(began.elapsed().as_nanos());
             let began = Instant::now();
-            black_box(through_loop(name, &event).await);
+            black_box(through_loop(name, &event, &store).await);
             bare.push(began.elapsed().as_nanos());
         }
         let (runner, bare) = (per_second(runner), per_second(bare));
@@ -146,10 +152,11 @@ fn payload(event: &str) -> Box<RawValue> {
 }
 
 /// What somebody would write by hand, for this one handler of each source.
-async fn through_loop(name: &str, event: &str) -> Vec<u8> {
+async fn through_loop(name: &str, event: &str, store: &Store) -> Vec<u8> {
     let payload = payload(event);
     let answer = match name {
         "SQS" => serde_json::to_vec(&queue(read(&payload)).await),
+        "SQS, table" => serde_json::to_vec(&queue_with_table(read(&payload), store).await),
         "SQS FIFO" => serde_json::to_vec(&queue_in_order(read(&payload)).await),
         "Kinesis" => serde_json::to_vec(&stream(read(&payload)).await),
         "DynamoDB" => serde_json::to_vec(&changes(read(&payload)).await),
@@ -167,6 +174,17 @@ async fn queue(event: SqsEvent) -> SqsBatchResponse {
     for message in event.records {
         let (id, message) = received(message);
         if take_message(message).await.is_err() {
+            failed.add_failure(id);
+        }
+    }
+    failed
+}
+
+async fn queue_with_table(event: SqsEvent, store: &Store) -> SqsBatchResponse {
+    let mut failed = SqsBatchResponse::default();
+    for message in event.records {
+        let (id, message) = received(message);
+        if take_message_with_table(message, store.clone()).await.is_err() {
             failed.add_failure(id);
         }
     }
@@ -251,13 +269,17 @@ async fn files(event: S3Event) {
     }
 }
 
-fn events() -> Events {
+fn store() -> Store {
     let connection = Connection::embedded("http://127.0.0.1:1", batches::TABLE);
-    let store = Store::connect(connection, Ambient::system());
+    Store::connect(connection, Ambient::system())
+}
+
+fn events(store: Store) -> Events {
     let key = auth::SigningKey::generate();
     let auth = auth::Settings::new("https://api.example.com", "example", key);
     let modules = [Module::new("bench")
         .on_message("orders", take_message)
+        .on_message("payments", take_message_with_table)
         .on_message("orders.fifo", take_message_in_order)
         .on_stream("activity", take_record)
         .on_change(take_change)
@@ -296,6 +318,7 @@ fn sources() -> Vec<(&'static str, Value)> {
         all().map(|it| (format!("uploads/my+photo-{it}.jpg"), it.to_string())).collect();
     vec![
         ("SQS", batches::sqs("orders", &messages(|_| None))),
+        ("SQS, table", batches::sqs("payments", &messages(|_| None))),
         (
             "SQS FIFO",
             batches::sqs("orders.fifo", &messages(|it| Some(format!("group-{}", it % 10)))),

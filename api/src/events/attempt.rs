@@ -10,17 +10,18 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use http::Request;
+use http::{Request, request::Parts};
 use models::{
     Timestamp,
     platform::events::{HandledEvent, Outcome},
-    store::{self, Store, Tries, WriteSet},
+    store::{self, Collected, Store, Tries, WriteSet},
 };
 use tokio::time::timeout_at;
 use tracing::{error, warn};
 
 use super::{
-    Failure, FailureStore, Listener, Output, SetAside, Trigger, batch::Incoming, runner::Run,
+    Failure, FailureStore, Listener, Output, SetAside, Trigger, batch::Incoming, declare::NewParts,
+    runner::Run,
 };
 use crate::{Services, http::Problem};
 
@@ -113,6 +114,23 @@ pub(super) struct Attempt<'a> {
     pub(super) place: usize,
 }
 
+/// What a handler's extractors find, and what they leave.
+struct Asked {
+    /// The table, where writes are collected.
+    view: Store,
+    collected: Collected,
+    handling: Handling,
+}
+
+impl Asked {
+    fn parts(&self) -> Parts {
+        let (mut parts, ()) = Request::new(()).into_parts();
+        parts.extensions.insert(self.view.clone());
+        parts.extensions.insert(self.handling.clone());
+        parts
+    }
+}
+
 /// Why a record is not done.
 enum NotDone {
     /// Another write was faster.
@@ -133,17 +151,18 @@ impl Attempt<'_> {
         let store = &self.run.store;
         let mut known = None;
         let mut tries = None;
-        let (mut view, mut collected) = store.collecting();
+        let mut is_checked = false;
         loop {
-            let handling = self.handling();
-            let called = self.call(view, handling.clone()).await;
-            let lease = match handling.0.taken.get() {
+            let asked = OnceLock::new();
+            let parts = || asked.get_or_init(|| self.asked(is_checked)).parts();
+            let called = self.call(&parts).await;
+            let lease = match asked.get().and_then(|asked| asked.handling.0.taken.get()) {
                 Some(Taken::Over) => return Ok(true),
                 Some(Taken::Elsewhere) => return Ok(false),
                 Some(Taken::Held(lease)) => Some(lease.clone()),
                 None => None,
             };
-            let writes = collected.take();
+            let writes = asked.get().map(|asked| asked.collected.take()).unwrap_or_default();
             // Without an effect that anybody knows of nothing is kept.
             if called.is_ok() && writes.is_empty() && lease.is_none() {
                 return Ok(true);
@@ -166,7 +185,7 @@ impl Attempt<'_> {
                         }
                         // Whether it was a race or what is there does not allow it, the handler
                         // finds out.
-                        (view, collected) = store.checked().collecting();
+                        is_checked = true;
                         continue;
                     }
                     Failure::new("other writes were faster")
@@ -176,24 +195,25 @@ impl Attempt<'_> {
         }
     }
 
-    fn handling(&self) -> Handling {
-        Handling(Arc::new(Inner {
-            store: self.run.store.clone(),
+    fn asked(&self, is_checked: bool) -> Asked {
+        let store = self.run.store.clone();
+        let (view, collected) =
+            if is_checked { store.checked().collecting() } else { store.collecting() };
+        let handling = Handling(Arc::new(Inner {
+            store,
             handler: self.listener.name.clone(),
             id: self.incoming.wire.id(),
             until: self.run.until,
             again: self.run.again,
             taken: OnceLock::new(),
-        }))
+        }));
+        Asked { view, collected, handling }
     }
 
     /// A panic and an end of time are failures like others. What the handler panicked with may hold
     /// anything, so it is not kept.
-    async fn call(&self, store: Store, handling: Handling) -> super::Result {
-        let (mut parts, ()) = Request::new(()).into_parts();
-        parts.extensions.insert(store);
-        parts.extensions.insert(handling);
-        let called = (self.listener.run)(&self.incoming.wire, &mut parts, self.services);
+    async fn call(&self, parts: &NewParts<'_>) -> super::Result {
+        let called = (self.listener.run)(&self.incoming.wire, parts, self.services);
         match timeout_at(self.run.end, AssertUnwindSafe(called).catch_unwind()).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(Failure::of("panicked", "the handler panicked")),

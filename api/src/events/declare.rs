@@ -29,9 +29,13 @@ pub struct Listener {
     pub(crate) run: Run,
 }
 
+/// Makes what extractors read, for a handler that has any.
+#[cfg(feature = "events")]
+pub(crate) type NewParts<'a> = dyn Fn() -> Parts + Sync + 'a;
+
 #[cfg(feature = "events")]
 pub(crate) type Run = Arc<
-    dyn for<'a> Fn(&'a Wire, &'a mut Parts, &'a crate::Services) -> BoxFuture<'a, Result>
+    dyn for<'a> Fn(&'a Wire, &'a NewParts<'a>, &'a crate::Services) -> BoxFuture<'a, Result>
         + Send
         + Sync,
 >;

@@ -57,11 +57,11 @@ impl From<Problem> for Failure {
 
 /// A function that takes a record of an event, and what else it needs as handlers of requests do.
 pub trait Handler<R, A>: Clone + Send + Sync + 'static {
-    /// Handle one record.
+    /// Handle one record. Who takes nothing else does not have the parts made.
     fn handle(
         &self,
         record: R,
-        parts: &mut Parts,
+        parts: impl FnOnce() -> Parts + Send,
         services: &Services,
     ) -> impl Future<Output = Result> + Send;
 }
@@ -76,10 +76,15 @@ macro_rules! handlers {
                 R: Send,
                 $($argument: FromRequestParts<Services> + Send,)*
             {
-                // One of them takes no argument, and asks neither.
-                async fn handle(&self, record: R, _parts: &mut Parts, _services: &Services) -> Result {
+                async fn handle(
+                    &self,
+                    record: R,
+                    parts: impl FnOnce() -> Parts + Send,
+                    services: &Services,
+                ) -> Result {
+                    let parts = &mut parts();
                     $(
-                        let $name = $argument::from_request_parts(_parts, _services).await;
+                        let $name = $argument::from_request_parts(parts, services).await;
                         let $name = $name.map_err(refused)?;
                     )*
                     self(record, $($name),*).await
@@ -89,8 +94,18 @@ macro_rules! handlers {
     };
 }
 
+impl<H, Done, R> Handler<R, ()> for H
+where
+    H: Fn(R) -> Done + Clone + Send + Sync + 'static,
+    Done: Future<Output = Result> + Send,
+    R: Send,
+{
+    async fn handle(&self, record: R, _: impl FnOnce() -> Parts + Send, _: &Services) -> Result {
+        self(record).await
+    }
+}
+
 handlers! {
-    []
     [A1 a1]
     [A1 a1, A2 a2]
     [A1 a1, A2 a2, A3 a3]

@@ -1,8 +1,12 @@
 //! All records of an event through their handlers, and the answer in the form of its source.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use futures_util::{StreamExt, stream};
+use futures_util::future::join_all;
 use lambda_runtime::LambdaEvent;
 use models::{Ambient, Timestamp, platform::config::Config, store::Store};
 use serde::{Deserialize, Serialize};
@@ -208,21 +212,37 @@ impl Events {
 
     /// The places of the records that were not handled, in their order.
     pub(super) async fn run(&self, batch: &Batch, run: &Run<'_>) -> Vec<usize> {
-        let lanes = lanes(batch).into_iter().map(|lane| self.lane(batch, run, lane));
-        let unhandled: Vec<_> = stream::iter(lanes).buffer_unordered(AT_ONCE).collect().await;
-        let mut unhandled: Vec<_> = unhandled.into_iter().flatten().collect();
+        let lanes = lanes(batch);
+        let lanes = Mutex::new(lanes.chunk_by(|(lane, _), (next, _)| lane == next));
+        // A guard must not live as long as the lane does.
+        let next = || lanes.lock().expect("nobody panics with it").next();
+        let work = || async {
+            let mut unhandled = Vec::new();
+            while let Some(lane) = next() {
+                self.lane(batch, run, lane, &mut unhandled).await;
+            }
+            unhandled
+        };
+        let unhandled = join_all((0..AT_ONCE).map(|_| work())).await;
+        let mut unhandled = unhandled.concat();
         unhandled.sort_unstable();
         unhandled
     }
 
     /// Records in their order. After one that is not handled none is begun.
-    async fn lane(&self, batch: &Batch, run: &Run<'_>, mut lane: Vec<usize>) -> Vec<usize> {
-        for at in 0..lane.len() {
-            if !self.is_handled(batch, run, lane[at]).await {
-                return lane.split_off(at);
+    async fn lane(
+        &self,
+        batch: &Batch,
+        run: &Run<'_>,
+        lane: &[(usize, usize)],
+        unhandled: &mut Vec<usize>,
+    ) {
+        for (at, (_, place)) in lane.iter().enumerate() {
+            if !self.is_handled(batch, run, *place).await {
+                unhandled.extend(lane[at..].iter().map(|(_, place)| place));
+                return;
             }
         }
-        Vec::new()
     }
 
     /// Whether all handlers of a record are done with it. They are independent: when one has
@@ -248,26 +268,18 @@ impl Events {
     }
 }
 
-/// Records that are handled one after another; the lanes beside each other.
-fn lanes(batch: &Batch) -> Vec<Vec<usize>> {
-    let all = 0..batch.records.len();
-    match batch.source {
-        Source::Kinesis | Source::DynamoDb => vec![all.collect()],
-        Source::S3 | Source::Sqs | Source::EventBridge => all.map(|place| vec![place]).collect(),
-        Source::SqsFifo => {
-            let mut lanes: Vec<Vec<usize>> = Vec::new();
-            let mut of_group = HashMap::new();
-            for place in all {
-                let group = batch.records[place].wire.group();
-                let lane = *of_group.entry(group).or_insert(lanes.len());
-                if lane == lanes.len() {
-                    lanes.push(Vec::new());
-                }
-                lanes[lane].push(place);
-            }
-            lanes
-        }
-    }
+/// The records' places, each behind the number of its lane. Records of a lane stand together in
+/// their order, and are handled one after another; lanes beside each other.
+fn lanes(batch: &Batch) -> Vec<(usize, usize)> {
+    let mut of_group = HashMap::new();
+    let mut lane = |place: usize| match batch.source {
+        Source::Kinesis | Source::DynamoDb => 0,
+        Source::S3 | Source::Sqs | Source::EventBridge => place,
+        Source::SqsFifo => *of_group.entry(batch.records[place].wire.group()).or_insert(place),
+    };
+    let mut lanes: Vec<_> = (0..batch.records.len()).map(|place| (lane(place), place)).collect();
+    lanes.sort_unstable();
+    lanes
 }
 
 /// Kinesis and DynamoDB begin anew at the record that is named (Lambda Developer Guide,

@@ -1,10 +1,12 @@
+use std::collections::HashMap;
+
 use serde_dynamo::{AttributeValue, Item};
 
 use super::{
     Entity, Error, Owned, Store,
     item::read_attributes,
     key::owner_of,
-    table::{DELETED_AT, KIND, PARTITION, TTL, VERSION, WRITTEN_BY},
+    table::{DELETED_AT, KIND, OWN, PARTITION, TTL, VERSION, WRITTEN_BY},
 };
 use crate::{Id, Timestamp};
 
@@ -92,7 +94,7 @@ impl Images {
         }
         let read = |item: &Option<Item>| {
             let alive = item.as_ref().filter(|item| !is_tombstone(item));
-            alive.map(|item| read_attributes(E::KIND, item.inner().clone())).transpose()
+            alive.map(|item| read_attributes(E::KIND, fields(item))).transpose()
         };
         Ok(Change {
             before: if self.is_new() { None } else { read(&self.old)? },
@@ -105,6 +107,12 @@ impl Images {
     fn text(&self, name: &str) -> Option<&str> {
         text(self.new.as_ref().or(self.old.as_ref())?, name)
     }
+}
+
+/// What an entity may have of an item. Others may want to read the item, too.
+fn fields(item: &Item) -> HashMap<String, AttributeValue> {
+    let fields = item.iter().filter(|(name, _)| !OWN.contains(&name.as_str()));
+    fields.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 fn end_seconds(item: &Item) -> Option<i64> {

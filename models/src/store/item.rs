@@ -6,9 +6,7 @@ use serde_dynamo::AttributeValue as Value;
 
 use super::{
     Entity, Error, Key,
-    table::{
-        CHANGED_AT, DELETED_AT, KIND, LOOKUP, PARTITION, SORT, TTL, VERSION, WRITE_ID, WRITTEN_BY,
-    },
+    table::{CHANGED_AT, DELETED_AT, KIND, LOOKUP, OWN, PARTITION, SORT, TTL, VERSION},
 };
 use crate::Timestamp;
 
@@ -74,7 +72,7 @@ pub(super) fn read_attributes<T: DeserializeOwned>(
 pub(super) fn to_item<E: Entity>(entity: &E) -> Item {
     let mut item: Item = serde_dynamo::to_item(entity)
         .expect("an entity is a struct with string keys, which always has the shape of an item");
-    for name in [PARTITION, SORT, KIND, TTL, WRITE_ID, WRITTEN_BY, CHANGED_AT, DELETED_AT, LOOKUP] {
+    for name in OWN {
         assert!(!item.contains_key(name), "{}: `{name}` is the store's own name", E::KIND);
     }
     assert!(item.contains_key(VERSION), "{}: the version is kept as `{VERSION}`", E::KIND);

@@ -28,6 +28,10 @@ pub(super) const DELETED_AT: &str = "deletedAt";
 pub(super) const LOOKUP: &str = "lookup";
 pub(super) const LOOKUP_INDEX: &str = "byLookup";
 
+/// Attributes of the store's own, which no entity may have.
+pub(super) const OWN: [&str; 9] =
+    [PARTITION, SORT, KIND, TTL, WRITE_ID, WRITTEN_BY, CHANGED_AT, DELETED_AT, LOOKUP];
+
 fn attribute(name: &str) -> AttributeDefinition {
     AttributeDefinition::builder()
         .attribute_name(name)
