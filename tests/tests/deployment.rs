@@ -165,6 +165,7 @@ mod template {
         assert_eq!(mapping["StartingPosition"], "TRIM_HORIZON", "nothing is lost at the start");
         assert_eq!(mapping["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
         assert_eq!(mapping["BisectBatchOnFunctionError"], "true");
+        assert_eq!(mapping["ParallelizationFactor"], "1", "an account's messages are in order");
         let failures = json!({ "Fn::GetAtt": "Failures.Arn" });
         assert_eq!(mapping["DestinationConfig"]["OnFailure"]["Destination"], failures);
         // The app sets a record aside after five failures, so it has to come more often than that.
@@ -255,6 +256,40 @@ mod template {
         assert_eq!(deny["Condition"], json!({ "Bool": { "aws:SecureTransport": "false" } }));
     }
 
+    /// Each way in which something may wait, fail or be lost has an alarm.
+    #[test]
+    fn tells_of_all_that_goes_wrong() {
+        let by = |name: &str, value: &str| json!([{ "Name": name, "Value": { "Ref": value } }]);
+        let of_function = by("FunctionName", "EventsFunction");
+        let of_mapping = by("EventSourceMappingUUID", "EventsOfTable");
+        let lambda = json!("AWS/Lambda");
+        let own = json!({ "Fn::Sub": "Landline/${AWS::StackName}" });
+        for (name, namespace, metric, dimensions, threshold, periods) in [
+            ("EventsAreLate", &lambda, "IteratorAge", &of_function, "900000", "1"),
+            ("EventsFail", &lambda, "Errors", &of_function, "0", "3"),
+            (
+                "EventsAreGivenUp",
+                &lambda,
+                "OnFailureDestinationDeliveredEventCount",
+                &of_mapping,
+                "0",
+                "1",
+            ),
+            ("AsyncEventsAreGivenUp", &lambda, "AsyncEventsDropped", &of_function, "0", "1"),
+            ("FailuresAreLost", &lambda, "DestinationDeliveryFailures", &of_function, "0", "1"),
+            ("EventsAreSetAside", &own, "RecordsSetAside", &Value::Null, "0", "1"),
+        ] {
+            let alarm = properties(name, "AWS::CloudWatch::Alarm");
+
+            assert_eq!(&alarm["Namespace"], namespace, "{name}");
+            assert_eq!(alarm["MetricName"], metric, "{name}");
+            assert_eq!(&alarm["Dimensions"], dimensions, "{name}");
+            assert_eq!(alarm["Threshold"], threshold, "{name}");
+            assert_eq!(alarm["EvaluationPeriods"], periods, "{name}");
+            assert_eq!(alarm["ComparisonOperator"], "GreaterThanThreshold", "{name}");
+        }
+    }
+
     #[test]
     fn tells_of_schedules_that_do_not_reach_the_function() {
         let alarm = properties("SchedulesAreUndelivered", "AWS::CloudWatch::Alarm");
@@ -320,7 +355,9 @@ mod template {
         let pattern = filter["FilterPattern"].as_str().expect("text");
         let words = pattern.split('"').nth(1).expect("a quoted text");
 
-        assert!(include_str!("../../api/src/events/attempt.rs").contains(&format!("\"{words}\"")));
+        // With any `LogLevel` that a team may choose.
+        let said = format!("error!(\"{words}\")");
+        assert!(include_str!("../../api/src/events/attempt.rs").contains(&said));
     }
 
     #[test]
