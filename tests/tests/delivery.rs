@@ -237,6 +237,22 @@ mod a_mail {
         assert!(post.is_in_the_outbox(&mail).await);
     }
 
+    /// It may have been taken, and SES cannot tell one that comes again.
+    #[tokio::test]
+    async fn is_asked_of_ses_once_in_each_delivery() {
+        let mut ses = Receiver::start().await;
+        let post = by_ses(&ses).await;
+        let mail = post.commit(MAIL, &hello()).await;
+        for _ in 0..3 {
+            ses.next(Reply::Status(503));
+        }
+
+        assert_eq!(post.tell(&[&mail]).await, from(&mail));
+
+        assert_eq!(ses.so_far().len(), 1);
+        assert!(post.is_in_the_outbox(&mail).await);
+    }
+
     #[tokio::test]
     async fn that_is_none_is_a_failure_before_anybody_is_asked() {
         let post = Post::new().await;

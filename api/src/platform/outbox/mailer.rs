@@ -1,9 +1,10 @@
 //! Who takes mails: Amazon SES in the cloud. A laptop puts them into a folder.
 
-use std::sync::OnceLock;
+use std::{sync::OnceLock, time::Duration};
 
 use aws_sdk_sesv2::{
     Client,
+    config::{Builder, retry::RetryConfig},
     error::{ProvideErrorMetadata, SdkError},
     operation::send_email::SendEmailError,
     types::{Body, Content, Destination, EmailContent, Message},
@@ -13,6 +14,9 @@ use models::{Id, aws::Access, causes, platform::mail::Mail};
 
 use super::Undelivered;
 
+/// As long as a webhook may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Brings mails on their way.
 pub trait Mailer: Send + Sync {
     /// Take a mail. The same id may come again, with the same mail: whoever can tell drops it then.
@@ -20,7 +24,8 @@ pub trait Mailer: Send + Sync {
 }
 
 /// Amazon SES, by its API of version 2. It has no way to know a mail again: one that it has taken
-/// comes twice when the function dies before it can write that down.
+/// comes twice when its answer is lost, or when the function cannot write down that it was taken.
+/// So it is asked once, and is given time to answer.
 pub struct Ses {
     from: String,
     access: Access,
@@ -36,9 +41,14 @@ impl Ses {
         Self { from: from.into(), access, endpoint, client: OnceLock::new() }
     }
 
+    fn client(&self) -> Client {
+        let access = Access { attempt_timeout: PATIENCE, ..self.access.clone() };
+        let config = Builder::from(&access.config(self.endpoint.as_deref()));
+        Client::from_conf(config.retry_config(RetryConfig::disabled()).build())
+    }
+
     async fn take(&self, mail: &Mail) -> Result<(), Undelivered> {
-        let client =
-            self.client.get_or_init(|| Client::new(&self.access.config(self.endpoint.as_deref())));
+        let client = self.client.get_or_init(|| self.client());
         let body = Body::builder().text(content(mail.text()));
         let body = body.set_html(mail.html().map(content)).build();
         let message = Message::builder().subject(content(mail.subject())).body(body).build();
