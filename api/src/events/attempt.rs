@@ -12,16 +12,18 @@ use std::{
 use futures_util::FutureExt;
 use http::{Request, request::Parts};
 use models::{
-    Timestamp,
+    Id, Timestamp,
     platform::events::{HandledEvent, Outcome},
     store::{self, Collected, Store, Tries, WriteSet},
 };
 use tokio::time::timeout_at;
-use tracing::{error, warn};
+use tracing::error;
 
 use super::{
-    Failure, FailureStore, Listener, Output, SetAside, Trigger, batch::Incoming, declare::NewParts,
-    runner::Run,
+    Failure, FailureStore, Listener, Output, SetAside, Trigger,
+    batch::{Batch, Wire},
+    declare::NewParts,
+    runner::{Occasion, Run},
 };
 use crate::{Services, http::Problem};
 
@@ -39,6 +41,8 @@ struct Inner {
     id: String,
     until: Timestamp,
     again: bool,
+    /// Who takes the lease, once it has tried to.
+    holder: OnceLock<Id>,
     taken: OnceLock<Taken>,
 }
 
@@ -52,13 +56,14 @@ impl Handling {
     /// Take the record for this attempt, for effects that no transaction takes back.
     /// Gives the record's name, for whoever has the effect to know it again.
     pub(crate) async fn lease(&self) -> Result<String, Problem> {
-        let Inner { store, handler, id, until, again, taken } = &*self.0;
+        let Inner { store, handler, id, until, again, holder, taken } = &*self.0;
         if let Some(Taken::Held(lease)) = taken.get() {
             return Ok(lease.digest());
         }
         let now = store.ambient().now();
         let known = store.get::<HandledEvent>(HandledEvent::key_of(handler, id)).await?;
         let held_until = Some(*until);
+        let held_by = Some(*holder.get_or_init(|| store.ambient().new_id()));
         let (lease, written) = match known {
             Some(known) if is_over(&known, *again) => return self.lost(Taken::Over),
             Some(known) if known.held_until.is_some_and(|end| now < end) => {
@@ -67,12 +72,13 @@ impl Handling {
             Some(known) => {
                 // Whoever had it was ended before its failure could be counted.
                 let failures = known.failures + u32::from(known.held_until.is_some());
-                let mut lease = HandledEvent { held_until, failures, ..known };
+                let mut lease = HandledEvent { held_until, held_by, failures, ..known };
                 let written = store.replace(&mut lease).await;
                 (lease, written)
             }
             None => {
-                let mut lease = HandledEvent { held_until, ..HandledEvent::new(handler, id, now) };
+                let mut lease =
+                    HandledEvent { held_until, held_by, ..HandledEvent::new(handler, id, now) };
                 let written = store.create(&mut lease).await;
                 (lease, written)
             }
@@ -108,10 +114,10 @@ pub(super) struct Attempt<'a> {
     pub(super) services: &'a Services,
     pub(super) failures: &'a FailureStore,
     pub(super) listener: &'a Listener,
-    pub(super) incoming: &'a Incoming,
-    pub(super) run: &'a Run<'a>,
+    pub(super) batch: &'a Batch,
     /// Which of the event's records it is.
     pub(super) place: usize,
+    pub(super) run: &'a Run<'a>,
 }
 
 /// What a handler's extractors find, and what they leave.
@@ -156,13 +162,14 @@ impl Attempt<'_> {
             let asked = OnceLock::new();
             let parts = || asked.get_or_init(|| self.asked(is_checked)).parts();
             let called = self.call(&parts).await;
-            let lease = match asked.get().and_then(|asked| asked.handling.0.taken.get()) {
+            let asked = asked.get();
+            let lease = match asked.and_then(|asked| asked.handling.0.taken.get()) {
                 Some(Taken::Over) => return Ok(true),
                 Some(Taken::Elsewhere) => return Ok(false),
                 Some(Taken::Held(lease)) => Some(lease.clone()),
                 None => None,
             };
-            let writes = asked.get().map(|asked| asked.collected.take()).unwrap_or_default();
+            let writes = asked.map(|asked| asked.collected.take()).unwrap_or_default();
             // Without an effect that anybody knows of nothing is kept.
             if called.is_ok() && writes.is_empty() && lease.is_none() {
                 return Ok(true);
@@ -180,7 +187,7 @@ impl Attempt<'_> {
                     // What a lease is for is not done anew at once.
                     if lease.is_none() && tries.back_off(store.ambient()).await {
                         known = Box::pin(self.known()).await?;
-                        if known.as_ref().is_some_and(|known| is_over(known, self.run.again)) {
+                        if known.as_ref().is_some_and(|known| is_over(known, self.again())) {
                             return Ok(true);
                         }
                         // Whether it was a race or what is there does not allow it, the handler
@@ -191,8 +198,18 @@ impl Attempt<'_> {
                     Failure::new("other writes were faster")
                 }
             };
-            return Box::pin(self.count(&failure, lease)).await;
+            let holder = asked.and_then(|asked| asked.handling.0.holder.get());
+            return Box::pin(self.count(&failure, lease, holder)).await;
         }
+    }
+
+    /// Whether what was set aside is handled.
+    fn again(&self) -> bool {
+        matches!(self.run.occasion, Occasion::SetAside(_))
+    }
+
+    fn wire(&self) -> &Wire {
+        &self.batch.records[self.place].wire
     }
 
     fn asked(&self, is_checked: bool) -> Asked {
@@ -202,9 +219,10 @@ impl Attempt<'_> {
         let handling = Handling(Arc::new(Inner {
             store,
             handler: self.listener.name.clone(),
-            id: self.incoming.wire.id(),
-            until: self.run.until,
-            again: self.run.again,
+            id: self.wire().id(),
+            until: self.run.time.until,
+            again: self.again(),
+            holder: OnceLock::new(),
             taken: OnceLock::new(),
         }));
         Asked { view, collected, handling }
@@ -213,8 +231,8 @@ impl Attempt<'_> {
     /// A panic and an end of time are failures like others. What the handler panicked with may hold
     /// anything, so it is not kept.
     async fn call(&self, parts: &NewParts<'_>) -> super::Result {
-        let called = (self.listener.run)(&self.incoming.wire, parts, self.services);
-        match timeout_at(self.run.end, AssertUnwindSafe(called).catch_unwind()).await {
+        let called = (self.listener.run)(self.wire(), parts, self.services);
+        match timeout_at(self.run.time.handlers, AssertUnwindSafe(called).catch_unwind()).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(Failure::of("panicked", "the handler panicked")),
             Err(_) => Err(Failure::of("timed_out", "the invocation's time was over")),
@@ -236,7 +254,7 @@ impl Attempt<'_> {
         match self.mark(tries, known, writes.clone()).await {
             // Failures were counted before. An effect outside the table is not had again for that.
             Err(NotDone::Lost) if is_unknown => match self.known().await {
-                Ok(Some(known)) if is_over(&known, self.run.again) => Ok(()),
+                Ok(Some(known)) if is_over(&known, self.again()) => Ok(()),
                 Ok(Some(known)) => self.mark(tries, Some(known), writes).await,
                 Ok(None) => Err(NotDone::Lost),
                 Err(error) => Err(NotDone::Failed(error.into())),
@@ -251,7 +269,8 @@ impl Attempt<'_> {
         known: Option<HandledEvent>,
         writes: WriteSet,
     ) -> Result<(), NotDone> {
-        let done = |event| HandledEvent { held_until: None, outcome: Some(Outcome::Done), ..event };
+        let done =
+            |event: HandledEvent| HandledEvent { outcome: Some(Outcome::Done), ..event.released() };
         let mark = match known {
             Some(known) => WriteSet::new().replace(&mut done(known)),
             None => WriteSet::new().create(&mut done(self.unknown())),
@@ -283,19 +302,20 @@ impl Attempt<'_> {
 
     fn unknown(&self) -> HandledEvent {
         let now = self.run.store.ambient().now();
-        HandledEvent::new(&self.listener.name, &self.incoming.wire.id(), now)
+        HandledEvent::new(&self.listener.name, &self.wire().id(), now)
     }
 
     async fn known(&self) -> Result<Option<HandledEvent>, store::Error> {
-        let key = HandledEvent::key_of(&self.listener.name, &self.incoming.wire.id());
+        let key = HandledEvent::key_of(&self.listener.name, &self.wire().id());
         self.run.store.get(key).await
     }
 
     /// Whether another attempt is at it, whose lease is not ours to end. This one's own may have been
     /// taken without an answer.
-    fn is_anothers(&self, known: &HandledEvent) -> bool {
+    fn is_anothers(&self, known: &HandledEvent, holder: Option<&Id>) -> bool {
         let now = self.run.store.ambient().now();
-        known.held_until.is_some_and(|end| now < end && end != self.run.until)
+        let is_own = holder.is_some() && known.held_by.as_ref() == holder;
+        known.held_until.is_some_and(|end| now < end) && !is_own
     }
 
     /// Count the failure. The last one sets the record aside, and only then it is over.
@@ -303,6 +323,7 @@ impl Attempt<'_> {
         &self,
         failure: &Failure,
         lease: Option<HandledEvent>,
+        holder: Option<&Id>,
     ) -> Result<bool, store::Error> {
         let is_unleased = lease.is_none();
         let known = match lease {
@@ -310,33 +331,39 @@ impl Attempt<'_> {
             None if self.is_first(failure).await? => return Ok(false),
             None => self.known().await?,
         };
-        if known.as_ref().is_some_and(|known| is_over(known, self.run.again)) {
+        if known.as_ref().is_some_and(|known| is_over(known, self.again())) {
             return Ok(true);
         }
-        if is_unleased && known.as_ref().is_some_and(|known| self.is_anothers(known)) {
+        if is_unleased && known.as_ref().is_some_and(|known| self.is_anothers(known, holder)) {
             return Ok(false);
         }
-        let mut event = known.unwrap_or_else(|| self.unknown());
+        let mut event = known.unwrap_or_else(|| self.unknown()).released();
         event.failures += 1;
-        event.held_until = None;
         let (code, reason, failures) = (failure.code(), failure.reason(), event.failures);
-        let is_last = failures >= self.run.source.most_failures();
+        let is_last = failures >= self.batch.source.most_failures();
         error!(code, reason, failures, "a record was not handled");
         if is_last {
-            let kept = SetAside::new(self, failure, failures).keep(self.failures, &event).await;
-            if let Err(error) = kept {
-                error!(%error, "a record cannot be set aside, so it comes again");
+            if let Err(reason) = self.set_aside(failure, &event).await {
+                error!(reason, "a record cannot be set aside, so it comes again");
                 return Ok(false);
             }
             event.outcome = Some(Outcome::SetAside);
-            warn!("a record is set aside");
+            error!("a record is set aside");
         }
         match self.run.store.replace(&mut event).await {
-            Ok(()) => Ok(is_last && !self.run.again),
+            // Who replays is told.
+            Ok(()) => Ok(is_last && self.run.occasion == Occasion::Sent),
             // Somebody else has the record too, and counts.
             Err(store::Error::Conflict { .. }) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    async fn set_aside(&self, failure: &Failure, event: &HandledEvent) -> Result<(), String> {
+        let set_aside = SetAside::new(self, failure, event.failures);
+        let kept = timeout_at(self.run.time.keeping, set_aside.keep(self.failures, event)).await;
+        let kept = kept.map_err(|_| "the invocation's time is over".to_owned())?;
+        kept.map_err(|error| error.to_string())
     }
 
     /// Count the failure where nothing is known of the record, as is mostly so: one write is all.

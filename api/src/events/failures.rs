@@ -189,7 +189,7 @@ pub struct SetAside {
 impl SetAside {
     pub(super) fn new(attempt: &Attempt<'_>, failure: &Failure, failures: u32) -> Self {
         Self {
-            source: attempt.run.source.name().to_owned(),
+            source: attempt.batch.source.name().to_owned(),
             handler: attempt.listener.name.clone(),
             code: failure.code().to_owned(),
             reason: failure.reason().to_owned(),

@@ -10,7 +10,10 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::{
-    Answer, Events, FailureStoreError, Refused, SetAside, batch::Source, event::Event, runner::Run,
+    Answer, Events, FailureStoreError, Refused, SetAside,
+    batch::{Incoming, Source},
+    event::Event,
+    runner::{Occasion, Time},
 };
 
 /// What a replay has come to.
@@ -47,16 +50,16 @@ impl Events {
         prefix: &str,
         until: Option<Timestamp>,
     ) -> Result<Replayed, Refused> {
-        let (until, end) = self.end(until);
+        let time = self.time(until);
         let keys = self.failures().list(prefix).await;
         let keys = keys.map_err(|error| Refused::Unreachable(error.to_string()))?;
         let mut outcome = Replayed { replayed: 0, failed: Vec::new(), left: 0 };
         for key in keys {
-            if Instant::now() >= end {
+            if Instant::now() >= time.handlers {
                 outcome.left += 1;
                 continue;
             }
-            match self.replay_one(&key, until, end).await {
+            match self.replay_one(&key, time).await {
                 Ok(true) => outcome.replayed += 1,
                 Ok(false) => outcome.failed.push(key),
                 Err(error) => {
@@ -70,17 +73,12 @@ impl Events {
         Ok(outcome)
     }
 
-    async fn replay_one(
-        &self,
-        key: &str,
-        until: Timestamp,
-        end: Instant,
-    ) -> Result<bool, FailureStoreError> {
+    async fn replay_one(&self, key: &str, time: Time) -> Result<bool, FailureStoreError> {
         let content = self.failures().get(key).await?;
         let handled = if let Ok(set_aside) = serde_json::from_slice::<SetAside>(&content) {
-            self.again(&set_aside, until, end).await
+            self.again(&set_aside, time).await
         } else if let Ok(record) = serde_json::from_slice::<InvocationRecord>(&content) {
-            self.given_up(record, until, end).await
+            self.given_up(record, time).await
         } else {
             return Err(FailureStoreError::Unreadable(key.to_owned()));
         };
@@ -95,41 +93,27 @@ impl Events {
     }
 
     /// One record, and the handler that has failed at it.
-    async fn again(
-        &self,
-        set_aside: &SetAside,
-        until: Timestamp,
-        end: Instant,
-    ) -> Result<bool, Refused> {
+    async fn again(&self, set_aside: &SetAside, time: Time) -> Result<bool, Refused> {
         let event = if set_aside.source == Source::EventBridge.name() {
             set_aside.record.clone()
         } else {
             raw(&json!({ "Records": [set_aside.record] }))
         };
         let batch = self.declared().records(Event::read(event.get())?)?;
-        let run = Run {
-            source: batch.source,
-            payload: event.get(),
-            request_id: &set_aside.request_id,
-            store: self.until(until),
-            until,
-            end,
-            again: true,
-            only: Some(&set_aside.handler),
+        let SetAside { handler, request_id, .. } = set_aside;
+        let listeners = self.declared().listeners;
+        let is_its = |record: &Incoming| {
+            record.listeners.iter().any(|place| listeners[*place].name == *handler)
         };
-        if !self.declared().listeners.iter().any(|it| it.name == set_aside.handler) {
-            return Err(Refused::Undeclared(format!("`{}`", set_aside.handler)));
+        if !batch.records.iter().all(is_its) {
+            return Err(Refused::Undeclared(format!("`{handler}` for such a record")));
         }
+        let run = self.begin(event.get(), request_id, time, Occasion::SetAside(handler));
         Ok(self.run(&batch, &run).await.is_empty())
     }
 
     /// A whole event, for all that listen to it. What was done before is not done again.
-    async fn given_up(
-        &self,
-        record: InvocationRecord,
-        until: Timestamp,
-        end: Instant,
-    ) -> Result<bool, Refused> {
+    async fn given_up(&self, record: InvocationRecord, time: Time) -> Result<bool, Refused> {
         let event = match record.payload {
             Value::String(text) => RawValue::from_string(text)
                 .map_err(|_| Refused::Malformed("its payload is not JSON".to_owned()))?,
@@ -139,10 +123,13 @@ impl Events {
         match Event::read(event)? {
             // What it was to replay is there still.
             Event::Replay(_) => Ok(true),
-            read => match self.handle(read, event, "replay", until, end).await? {
-                Answer::Batch { failures } => Ok(failures.is_empty()),
-                _ => Ok(true),
-            },
+            read => {
+                let run = self.begin(event, "replay", time, Occasion::GivenUp);
+                match self.handle(read, &run).await? {
+                    Answer::Batch { failures } => Ok(failures.is_empty()),
+                    _ => Ok(true),
+                }
+            }
         }
     }
 }

@@ -68,18 +68,34 @@ pub struct Failed {
 
 /// What holds for all records of an event.
 pub(super) struct Run<'a> {
-    pub(super) source: Source,
     pub(super) payload: &'a str,
     pub(super) request_id: &'a str,
     /// The table, while the invocation lasts.
     pub(super) store: Store,
-    /// When the invocation ends, and when its handlers do.
+    pub(super) time: Time,
+    /// Why it comes.
+    pub(super) occasion: Occasion<'a>,
+}
+
+/// When an invocation ends.
+#[derive(Clone, Copy)]
+pub(super) struct Time {
     pub(super) until: Timestamp,
-    pub(super) end: Instant,
-    /// Whether what was set aside is handled.
-    pub(super) again: bool,
-    /// The handler that is called, where not all are.
-    pub(super) only: Option<&'a str>,
+    /// When its handlers end.
+    pub(super) handlers: Instant,
+    /// When failures are kept at the latest. What is left then is for telling so.
+    pub(super) keeping: Instant,
+}
+
+/// Why an event comes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Occasion<'a> {
+    /// Its source has sent it.
+    Sent,
+    /// Lambda has given it up, and it is replayed. What fails for good is told.
+    GivenUp,
+    /// What this handler has set aside is replayed, to it alone.
+    SetAside(&'a str),
 }
 
 impl Run<'_> {
@@ -149,16 +165,18 @@ impl Events {
     /// [`Refused`]: the invocation fails, and AWS sends the whole event again.
     pub async fn invoke(&self, event: LambdaEvent<Box<RawValue>>) -> Result<Answer, Refused> {
         let LambdaEvent { payload, context } = event;
-        let deadline = Deadline::of(&context).map(|Deadline(until)| until);
-        let (until, end) = self.end(deadline);
+        let time = self.time(Deadline::of(&context).map(|Deadline(until)| until));
         let span = info_span!("event", id = context.request_id);
         let handled = async {
             let (payload, request_id) = (payload.get(), &context.request_id);
             let answer = match Event::read(payload) {
                 Ok(Event::Replay(prefix)) => {
-                    Box::pin(self.replay(&prefix, Some(until))).await.map(Answer::Replayed)
+                    Box::pin(self.replay(&prefix, Some(time.until))).await.map(Answer::Replayed)
                 }
-                Ok(event) => self.handle(event, payload, request_id, until, end).await,
+                Ok(event) => {
+                    let run = self.begin(payload, request_id, time, Occasion::Sent);
+                    self.handle(event, &run).await
+                }
                 Err(refused) => Err(refused),
             };
             if let Err(error) = &answer {
@@ -169,20 +187,23 @@ impl Events {
         handled.instrument(span).await
     }
 
-    pub(super) async fn handle(
+    /// A run of an event that has so much time.
+    pub(super) fn begin<'a>(
         &self,
-        event: Event,
-        payload: &str,
-        request_id: &str,
-        until: Timestamp,
-        end: Instant,
-    ) -> Result<Answer, Refused> {
+        payload: &'a str,
+        request_id: &'a str,
+        time: Time,
+        occasion: Occasion<'a>,
+    ) -> Run<'a> {
+        let store = self.0.services.store.until(time.until);
+        Run { payload, request_id, store, time, occasion }
+    }
+
+    pub(super) async fn handle(&self, event: Event, run: &Run<'_>) -> Result<Answer, Refused> {
         let batch = self.declared().records(event)?;
         let source = batch.source;
-        let store = self.until(until);
-        let run = Run { source, payload, request_id, store, until, end, again: false, only: None };
         let began = Instant::now();
-        let unhandled = self.run(&batch, &run).await;
+        let unhandled = self.run(&batch, run).await;
         let (records, failed) = (batch.records.len(), unhandled.len());
         let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         info!(source = source.name(), records, failed, micros, "handled");
@@ -197,17 +218,14 @@ impl Events {
         &self.0.failures
     }
 
-    /// The table, until an invocation ends.
-    pub(super) fn until(&self, end: Timestamp) -> Store {
-        self.0.services.store.until(end)
-    }
-
-    /// When the invocation ends, and when its handlers do.
-    pub(super) fn end(&self, until: Option<Timestamp>) -> (Timestamp, Instant) {
+    /// When what must be done by then ends.
+    pub(super) fn time(&self, until: Option<Timestamp>) -> Time {
         let now = self.0.services.store.ambient().now();
         let until = until.unwrap_or_else(|| now.plus(LONGEST));
         let left = until.since(now);
-        (until, Instant::now() + (left - RESERVE.min(left / 4)))
+        let reserve = RESERVE.min(left / 4);
+        let end = Instant::now() + left;
+        Time { until, handlers: end - reserve, keeping: end - reserve / 5 }
     }
 
     /// The places of the records that were not handled, in their order.
@@ -252,14 +270,14 @@ impl Events {
         let Inner { services, listeners, failures } = &*self.0;
         let mut handled = true;
         for listener in incoming.listeners.iter().map(|listener| &listeners[*listener]) {
-            if run.only.is_some_and(|only| only != listener.name) {
+            if matches!(run.occasion, Occasion::SetAside(only) if only != listener.name) {
                 continue;
             }
             // What there is no time for is not begun, and has not failed.
-            if Instant::now() >= run.end {
+            if Instant::now() >= run.time.handlers {
                 return false;
             }
-            let attempt = Attempt { services, failures, listener, incoming, run, place };
+            let attempt = Attempt { services, failures, listener, batch, place, run };
             let span =
                 info_span!("record", handler = listener.name, id = incoming.wire.identifier());
             handled &= attempt.is_handled().instrument(span).await;

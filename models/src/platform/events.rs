@@ -5,12 +5,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Timestamp,
+    Id, Timestamp,
     store::{Entity, Key, hash},
 };
 
-/// A day longer than a queue keeps a message (14 days at most) and a stream of the table a record.
-const KEPT: Duration = Duration::from_secs(15 * 24 * 60 * 60);
+/// A day longer than the bucket keeps what Lambda has given up (`deploy/template.yaml`): of that some
+/// handlers may be done, and a replay must know. A queue keeps a message for 14 days at most.
+const KEPT: Duration = Duration::from_secs(91 * 24 * 60 * 60);
 
 /// One record of an event with one of its handlers: failed, being handled, or over.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -25,6 +26,9 @@ pub struct HandledEvent {
     /// Until when it is being handled by whoever has taken it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub held_until: Option<Timestamp>,
+    /// Which delivery has taken it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub held_by: Option<Id>,
     /// How it ended; none while it may come again.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub outcome: Option<Outcome>,
@@ -68,10 +72,17 @@ impl HandledEvent {
             handler: handler.to_owned(),
             failures: 0,
             held_until: None,
+            held_by: None,
             outcome: None,
             expires_at: now.plus(KEPT),
             version: 1,
         }
+    }
+
+    /// The same, which nobody holds.
+    #[must_use]
+    pub fn released(self) -> Self {
+        Self { held_until: None, held_by: None, ..self }
     }
 
     /// Where the record's state is.

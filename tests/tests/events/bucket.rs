@@ -1,12 +1,15 @@
 //! Failures in a bucket, through the real client.
 
+use std::time::Duration;
+
 use api::{
-    events::{Failure, QueueMessage},
+    events::{Failure, FailureStore, QueueMessage},
     http::Module,
 };
-use models::{Ambient, Timestamp, store::Store};
+use models::{Ambient, Timestamp, aws::Access, store::Store};
 use serde_json::json;
 use tests::{Bucket, simulation::Network};
+use tokio::{net::TcpListener, time::Instant};
 
 use super::{
     BEGINNING, Fate, Order, Served, again, all_done, note_in, one_message, order, tallied,
@@ -36,6 +39,30 @@ async fn keeps_gives_lists_and_forgets() {
     store.remove("failures/b/2.json").await.unwrap();
     assert!(store.get("failures/b/2.json").await.is_err());
     assert_eq!(store.list("failures/b/").await.unwrap(), ["failures/b/1.json"]);
+}
+
+/// What a bucket that says nothing costs is the record, which comes again, and not the answer.
+#[tokio::test(start_paused = true)]
+async fn is_not_waited_for_beyond_the_end() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let failures = FailureStore::bucket("failures", &Access::embedded(), Some(&endpoint));
+    let handler = async |_: QueueMessage<Order>| Err(Failure::new("the shop is closed"));
+    let served = super::serve_with(
+        &table().await,
+        vec![Module::new("queue").on_message("orders", handler)],
+        failures,
+        tempfile::tempdir().unwrap(),
+    );
+    let event = one_message("message-1", &order(1, Fate::Pass));
+    let deadline = u64::try_from(BEGINNING).unwrap() + 20_000;
+
+    for _ in 0..6 {
+        let began = Instant::now();
+        let answer = served.invoke_until(&event, deadline).await.unwrap();
+        assert_eq!(answer, again(&["message-1"]));
+        assert!(began.elapsed() <= Duration::from_secs(19), "{:?}", began.elapsed());
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use api::{
-    events::{Failure, QueueMessage, Refused},
+    events::{Change, Failure, QueueMessage, Refused},
     http::{Lease, Module},
 };
 use models::store::Store;
@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use tests::batches;
 
 use super::{
-    Fate, Order, Served, again, all_done, message, note_in, one_message, order, serve, tallied,
+    BEGINNING, Fate, Order, Parcel, Served, again, all_done, image, message, note_in, one_message,
+    order, serve, tallied,
 };
 
 /// A handler that fails while it is broken.
@@ -122,6 +123,30 @@ async fn a_panic_is_kept_without_its_words() {
     assert_eq!(kept.0, "queue.fall_over");
     assert_eq!(kept.1["code"], "panicked");
     assert_eq!(kept.1["reason"], "the handler panicked");
+}
+
+/// Whoever never comes to an end has failed as often as its invocations have ended.
+#[tokio::test(start_paused = true)]
+async fn what_runs_out_of_time_is_set_aside_too() {
+    let served = serve(vec![
+        Module::new("queue").on_message("orders", async |_: QueueMessage<Order>, _: Lease| {
+            std::future::pending().await
+        }),
+    ])
+    .await;
+    let event = one_message("message-1", &order(1, Fate::Pass));
+    let deadline = u64::try_from(BEGINNING).unwrap() + 20_000;
+
+    for _ in 0..4 {
+        let answer = served.invoke_until(&event, deadline).await.unwrap();
+        assert_eq!(answer, again(&["message-1"]));
+    }
+    assert_eq!(served.invoke_until(&event, deadline).await.unwrap(), all_done());
+
+    let kept = served.set_aside().remove(0).1;
+    assert_eq!(kept["code"], "timed_out");
+    assert_eq!(kept["reason"], "the invocation's time was over");
+    assert_eq!(kept["failures"], 5);
 }
 
 /// Lambda itself sends what takes no list of failures three times at most.
@@ -292,6 +317,108 @@ mod replay {
         assert_eq!(answer, json!({ "replayed": 4, "failed": failed, "left": 0 }));
         assert_eq!(tallied(&served.store, "orders").await, [1, 1, 1]);
         assert_eq!(std::fs::read_dir(folder).unwrap().count(), 1);
+    }
+
+    /// A whole event has no other name for what fails: it stays until that is told, and what was set
+    /// aside meanwhile is replayed from there.
+    #[tokio::test(start_paused = true)]
+    async fn of_what_lambda_has_given_up_tells_of_a_last_failure() {
+        let broken = broken();
+        let handler = {
+            let broken = broken.clone();
+            move |_: api::events::CustomEvent<Order>| {
+                let broken = broken.load(Ordering::SeqCst);
+                async move { if broken { Err(Failure::new("closed")) } else { Ok(()) } }
+            }
+        };
+        let module = Module::new("shop").on_event("shop", "Order Placed", handler);
+        let served = serve(vec![module]).await;
+        let event = batches::custom("1", "shop", "Order Placed", &json!({ "number": 7 }));
+        for _ in 0..2 {
+            served.try_invoke(&event).await.unwrap_err();
+        }
+        let folder = served.folder.path().join("aws/lambda/async");
+        std::fs::create_dir_all(&folder).unwrap();
+        let record = json!({ "requestPayload": event });
+        std::fs::write(folder.join("event.json"), record.to_string()).unwrap();
+
+        let answer = served.invoke(&replay("aws/lambda/")).await;
+
+        let failed = json!(["aws/lambda/async/event.json"]);
+        assert_eq!(answer, json!({ "replayed": 0, "failed": failed, "left": 0 }));
+        assert_eq!(served.set_aside().len(), 1);
+        let answer = served.invoke(&replay("aws/lambda/")).await;
+        assert_eq!(answer, json!({ "replayed": 1, "failed": [], "left": 0 }));
+        broken.store(false, Ordering::SeqCst);
+        let answer = served.invoke(&replay("failures/")).await;
+        assert_eq!(answer, json!({ "replayed": 1, "failed": [], "left": 0 }));
+        assert!(served.set_aside().is_empty());
+    }
+
+    /// What one handler has done in time is not done again when the whole event is replayed, for as
+    /// long as the bucket keeps it.
+    #[tokio::test(start_paused = true)]
+    async fn after_three_months_still_knows_what_was_done() {
+        let served = serve_broken(&Arc::new(AtomicBool::new(false))).await;
+        let event = one_message("message-1", &order(1, Fate::Pass));
+        served.invoke(&event).await;
+        served.store.ambient().advance(std::time::Duration::from_secs(90 * 24 * 60 * 60));
+        let folder = served.folder.path().join("aws/lambda");
+        std::fs::create_dir_all(&folder).unwrap();
+        let record = json!({ "payload": event.to_string() });
+        std::fs::write(folder.join("event.json"), record.to_string()).unwrap();
+
+        let answer = served.invoke(&replay("aws/lambda/")).await;
+
+        assert_eq!(answer, json!({ "replayed": 1, "failed": [], "left": 0 }));
+        assert_eq!(tallied(&served.store, "orders").await, [1]);
+    }
+
+    /// Others may listen to what the handler does not listen to any longer.
+    #[tokio::test(start_paused = true)]
+    async fn of_a_handler_that_listens_elsewhere_leaves_the_record() {
+        async fn charge_card(_: QueueMessage<Order>) -> api::events::Result {
+            Ok(())
+        }
+        async fn count_order(_: QueueMessage<Order>) -> api::events::Result {
+            Ok(())
+        }
+        async fn ship_parcel(_: Change<Parcel>) -> api::events::Result {
+            Ok(())
+        }
+        async fn weigh_parcel(_: Change<Parcel>, _: Lease) -> api::events::Result {
+            Ok(())
+        }
+        let served = serve(vec![
+            Module::new("shop")
+                .on_message("payments", charge_card)
+                .on_message("orders", count_order)
+                .on_change(ship_parcel),
+            Module::new("scales").on_change(weigh_parcel).writing::<Parcel>().marked(),
+        ])
+        .await;
+        let message = one_message("message-1", &order(1, Fate::Pass))["Records"][0].take();
+        let mut parcel = image(1, Fate::Pass);
+        parcel["writtenBy"] = json!({ "S": "scales.weigh_parcel" });
+        let own = batches::dynamodb(&[("1".to_owned(), None, Some(parcel))])["Records"][0].take();
+        for (source, handler, record) in
+            [("aws:sqs", "shop.charge_card", message), ("aws:dynamodb", "scales.weigh_parcel", own)]
+        {
+            let folder = served.folder.path().join("failures").join(handler);
+            std::fs::create_dir_all(&folder).unwrap();
+            let kept = json!({
+                "source": source, "handler": handler, "code": "panicked", "reason": "",
+                "failures": 5, "requestId": "1", "setAsideAt": "2026-11-22T16:30:00.000Z",
+                "record": record,
+            });
+            std::fs::write(folder.join("1.json"), kept.to_string()).unwrap();
+        }
+
+        let answer = served.invoke(&replay("failures/")).await;
+
+        let failed = ["failures/scales.weigh_parcel/1.json", "failures/shop.charge_card/1.json"];
+        assert_eq!(answer, json!({ "replayed": 0, "failed": failed, "left": 0 }));
+        assert_eq!(served.set_aside().len(), 2);
     }
 
     /// Where the handler is gone nothing is taken for handled.

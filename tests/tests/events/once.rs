@@ -79,7 +79,7 @@ async fn a_record_that_failed_has_written_nothing() {
     assert_eq!(tallied(&served.store, "orders").await, [1]);
 }
 
-/// What is kept of a record says how it ended, and is forgotten after 15 days.
+/// What is kept of a record says how it ended, and is forgotten after 91 days.
 #[tokio::test(start_paused = true)]
 async fn the_mark_is_in_the_table_and_expires() {
     let served = serve_tally().await;
@@ -90,7 +90,7 @@ async fn the_mark_is_in_the_table_and_expires() {
     let mark: HandledEvent = served.store.get(key).await.unwrap().unwrap();
 
     assert_eq!((mark.outcome, mark.failures), (Some(Outcome::Done), 1));
-    assert_eq!(mark.expires_at.to_string(), "2026-12-07T16:30:00.000Z");
+    assert_eq!(mark.expires_at.to_string(), "2027-02-21T16:30:00.000Z");
 }
 
 /// One of two handlers of a record has failed: the other one is called again, in vain.
@@ -223,37 +223,58 @@ mod with_a_lease {
         assert_eq!(notes.take(), ["message-1", "message-1"]);
     }
 
-    /// An argument that is refused before the lease is asked for has failed, and takes nobody's.
-    #[tokio::test(start_paused = true)]
-    async fn a_delivery_that_fails_without_it_leaves_it_to_whoever_has_it() {
-        /// Refused from the second time on.
-        struct First;
-        static ASKED: AtomicUsize = AtomicUsize::new(0);
+    /// How often each test's [`First`] was asked for.
+    static ASKED: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
 
-        impl FromRequestParts<Services> for First {
-            type Rejection = StatusCode;
+    /// An argument that is refused from the second time on, before the lease is asked for.
+    struct First<const TEST: usize>;
 
-            async fn from_request_parts(_: &mut Parts, _: &Services) -> Result<Self, StatusCode> {
-                match ASKED.fetch_add(1, Ordering::SeqCst) {
-                    0 => Ok(Self),
-                    _ => Err(StatusCode::BAD_GATEWAY),
-                }
+    impl<const TEST: usize> FromRequestParts<Services> for First<TEST> {
+        type Rejection = StatusCode;
+
+        async fn from_request_parts(_: &mut Parts, _: &Services) -> Result<Self, StatusCode> {
+            match ASKED[TEST].fetch_add(1, Ordering::SeqCst) {
+                0 => Ok(Self),
+                _ => Err(StatusCode::BAD_GATEWAY),
             }
         }
+    }
 
-        let (notes, go) = (Notes::default(), Arc::new(Notify::new()));
-        let handler = {
+    async fn serve_first<const TEST: usize>(notes: &Notes, go: &Arc<Notify>) -> Served {
+        let (notes, go) = (notes.clone(), go.clone());
+        let handler = move |message: QueueMessage<Order>, _: First<TEST>, _: Lease| {
             let (notes, go) = (notes.clone(), go.clone());
-            move |message: QueueMessage<Order>, _: First, _: Lease| {
-                let (notes, go) = (notes.clone(), go.clone());
-                async move {
-                    go.notified().await;
-                    notes.add(message.id);
-                    Ok(())
-                }
+            async move {
+                go.notified().await;
+                notes.add(message.id);
+                Ok(())
             }
         };
-        let served = serve(vec![Module::new("queue").on_message("orders", handler)]).await;
+        serve(vec![Module::new("queue").on_message("orders", handler)]).await
+    }
+
+    /// Twice in one batch, with one deadline: that does not make them one delivery.
+    #[tokio::test(start_paused = true)]
+    async fn a_copy_that_fails_in_the_same_batch_leaves_it_to_the_other() {
+        let (notes, go) = (Notes::default(), Arc::new(Notify::new()));
+        let served = serve_first::<0>(&notes, &go).await;
+        let copy = message("message-1", None, &order(1, Fate::Pass));
+        let event = batches::sqs("orders", &[copy.clone(), copy]);
+
+        let (answer, ()) = tokio::join!(served.invoke(&event), async {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            go.notify_one();
+        });
+
+        assert_eq!(answer, again(&["message-1"]), "the copy");
+        assert_eq!(served.invoke(&event).await, all_done(), "the first one is done");
+        assert_eq!(notes.take(), ["message-1"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_delivery_that_fails_without_it_leaves_it_to_whoever_has_it() {
+        let (notes, go) = (Notes::default(), Arc::new(Notify::new()));
+        let served = serve_first::<1>(&notes, &go).await;
         let event = one_message("message-1", &order(1, Fate::Pass));
         let begin = u64::try_from(crate::events::BEGINNING).unwrap();
 
