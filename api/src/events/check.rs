@@ -25,6 +25,11 @@ pub(super) fn check(listeners: &[Listener]) -> Result<(), DeclarationsError> {
         if !names.insert(name) {
             problems.push(format!("`{name}` is declared twice: what is kept of it would be mixed"));
         }
+        if name.contains(['<', '>']) {
+            problems.push(format!(
+                "`{name}` is a generic function, which has no name to keep: declare one that calls it"
+            ));
+        }
         let function = name.rsplit('.').next();
         if matches!(listener.trigger, Trigger::Schedule(_)) && !rules.insert(function) {
             problems.push(format!(

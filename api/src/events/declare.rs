@@ -167,7 +167,7 @@ impl Module {
     }
 
     /// Let the handler before this write what it listens to: its writes carry its name, and are not
-    /// handed to it. A deletion carries nothing, so what it deletes comes back to it, once.
+    /// handed to it. What it deletes without a tombstone carries nothing, and comes back to it, once.
     ///
     /// # Panics
     /// Without a handler before it.

@@ -116,7 +116,11 @@ impl Declared<'_> {
         let mut listening = None;
         let records = records.into_iter().map(|record| {
             is_of(record.event_source.as_deref(), Source::Kinesis)?;
-            let name = last_part(record.event_source_arn.as_deref(), '/')?;
+            // arn:aws:kinesis:<region>:<account>:stream/<stream>, and /consumer/.. behind it where
+            // the mapping has a consumer of its own.
+            let arn = record.event_source_arn.as_deref().unwrap_or_default();
+            let name = arn.split(":stream/").nth(1).and_then(|rest| rest.split('/').next());
+            let name = filled(name.unwrap_or_default(), "eventSourceARN")?;
             let listeners = once(&mut listening, name, || {
                 self.named("the stream", name, |trigger| match trigger {
                     Trigger::Stream(declared) => Some(declared),

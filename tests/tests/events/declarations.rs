@@ -193,6 +193,20 @@ mod are_refused {
         assert_eq!(said(&[orders]), format!("{ALL}{sentence}"));
     }
 
+    /// Its name would be that of its parameter.
+    #[test]
+    fn where_a_handler_is_generic() {
+        async fn charge<T: Send>(_: QueueMessage<T>) -> api::events::Result {
+            Ok(())
+        }
+        let orders = Module::new("orders").on_message("charges", charge::<Vec<u8>>);
+
+        let sentence = said(&[orders]);
+
+        let mend = "is a generic function, which has no name to keep: declare one that calls it";
+        assert!(sentence.starts_with(ALL) && sentence.ends_with(mend), "{sentence}");
+    }
+
     #[test]
     fn where_a_schedule_is_none() {
         for schedule in ["rate(1 hour)", "rate(2 hours)", "rate(15 minutes)", "cron(0 3 * * ? *)"] {

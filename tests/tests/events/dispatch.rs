@@ -5,7 +5,7 @@ use api::{
     http::Module,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use models::store::{Precondition, Store};
+use models::store::{Precondition, Store, WriteSet};
 use serde_json::{Value, json};
 use tests::batches;
 
@@ -193,6 +193,23 @@ mod a_record_of_a_stream {
         let refused = served.try_invoke(&batches::kinesis("clicks", &[record])).await.unwrap_err();
         assert_eq!(refused, Refused::Undeclared("the stream `clicks`".to_owned()));
     }
+
+    /// A mapping with enhanced fan-out names its consumer behind the stream.
+    #[tokio::test(start_paused = true)]
+    async fn comes_by_a_consumer_of_its_own_too() {
+        let notes = Notes::default();
+        let note = noting!(notes, |it: StreamRecord<Order>| it.data.number.to_string());
+        let served = serve_one(Module::new("orders").on_stream("activity", note)).await;
+        let data = STANDARD.encode(r#"{"number":7}"#);
+        let mut event = batches::kinesis("x", &[("1".to_owned(), "maya".to_owned(), data)]);
+        event["Records"][0]["eventSourceARN"] = json!(
+            "arn:aws:kinesis:eu-central-1:123456789012:stream/app-activity/consumer/app:1795365000"
+        );
+
+        assert_eq!(served.invoke(&event).await, all_done());
+
+        assert_eq!(notes.take(), ["7"]);
+    }
 }
 
 mod a_change {
@@ -374,6 +391,46 @@ mod a_change {
         assert_eq!(served.invoke(&own).await, all_done());
 
         assert_eq!(number().await, 101);
+    }
+
+    /// A tombstone says who has left it.
+    #[tokio::test(start_paused = true)]
+    async fn that_the_handler_has_deleted_does_not_come_back() {
+        let notes = Notes::default();
+        let handler = {
+            let notes = notes.clone();
+            move |change: Change<Parcel>, store: Store| {
+                notes.add(change.after.is_some().to_string());
+                async move {
+                    let Some(mut parcel) = change.after else { return Ok(()) };
+                    store.write(WriteSet::new().remove(&mut parcel)).await?;
+                    Ok(())
+                }
+            }
+        };
+        let module = Module::new("parcels").on_change(handler).writing::<Parcel>().marked();
+        let served = serve_one(module).await;
+        let key = |it: &Parcel| models::store::Entity::key(it);
+        let mut parcel: Parcel = serde_json::from_value(json!({
+            "id": "019ab3c5-7a12-7c3e-9d4f-2b8e6a1f0c5f",
+            "owner": "019ab3c5-7a10-7c3e-9d4f-2b8e6a1f0c5d",
+            "number": 1,
+            "version": 1,
+        }))
+        .unwrap();
+        served.store.create(&mut parcel).await.unwrap();
+
+        let made = batches::dynamodb(&[("1".to_owned(), None, Some(image(1, Fate::Pass)))]);
+        assert_eq!(served.invoke(&made).await, all_done());
+        assert!(served.store.get::<Parcel>(key(&parcel)).await.unwrap().is_none());
+        let mut tombstone = image(1, Fate::Pass);
+        tombstone["deletedAt"] = json!({ "S": "2026-11-22T16:30:00.000Z" });
+        tombstone["writtenBy"] = json!({ "S": "parcels.{{closure}}" });
+        let own =
+            batches::dynamodb(&[("2".to_owned(), Some(image(1, Fate::Pass)), Some(tombstone))]);
+        assert_eq!(served.invoke(&own).await, all_done());
+
+        assert_eq!(notes.take(), ["true"]);
     }
 
     /// What the declaration says is held at each write.
