@@ -37,8 +37,10 @@ pub(crate) struct Handling(Arc<Inner>);
 struct Inner {
     /// The table, and not what is collected for it.
     store: Store,
-    handler: String,
-    id: String,
+    handler: Arc<str>,
+    /// Its event, and its place there.
+    batch: Arc<Batch>,
+    place: usize,
     until: Timestamp,
     again: bool,
     /// Who takes the lease, once it has tried to.
@@ -56,11 +58,12 @@ impl Handling {
     /// Take the record for this attempt, for effects that no transaction takes back.
     /// Gives the record's name, for whoever has the effect to know it again.
     pub(crate) async fn lease(&self) -> Result<String, Problem> {
-        let Inner { store, handler, id, until, again, holder, taken } = &*self.0;
+        let Inner { store, handler, batch, place, until, again, holder, taken } = &*self.0;
         if let Some(Taken::Held(lease)) = taken.get() {
             return Ok(lease.digest());
         }
         let now = store.ambient().now();
+        let id = &batch.records[*place].wire.id();
         let known = store.get::<HandledEvent>(HandledEvent::key_of(handler, id)).await?;
         let held_until = Some(*until);
         let held_by = Some(*holder.get_or_init(|| store.ambient().new_id()));
@@ -114,7 +117,7 @@ pub(super) struct Attempt<'a> {
     pub(super) services: &'a Services,
     pub(super) failures: &'a FailureStore,
     pub(super) listener: &'a Listener,
-    pub(super) batch: &'a Batch,
+    pub(super) batch: &'a Arc<Batch>,
     /// Which of the event's records it is.
     pub(super) place: usize,
     pub(super) run: &'a Run<'a>,
@@ -219,7 +222,8 @@ impl Attempt<'_> {
         let handling = Handling(Arc::new(Inner {
             store,
             handler: self.listener.name.clone(),
-            id: self.wire().id(),
+            batch: self.batch.clone(),
+            place: self.place,
             until: self.run.time.until,
             again: self.again(),
             holder: OnceLock::new(),

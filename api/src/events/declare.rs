@@ -1,5 +1,6 @@
 #[cfg(feature = "events")]
-use std::{future::ready, sync::Arc};
+use std::future::ready;
+use std::sync::Arc;
 
 #[cfg(feature = "events")]
 use futures_util::future::BoxFuture;
@@ -16,7 +17,7 @@ use crate::http::Module;
 #[derive(Clone)]
 pub struct Listener {
     /// Its module and its function: `orders.charge_card`. Marks and failures are kept under it.
-    pub name: String,
+    pub name: Arc<str>,
     /// What it listens to.
     pub trigger: Trigger,
     /// What it says it writes.
@@ -200,7 +201,7 @@ impl Module {
     fn listen<R: Record, H: Handler<R, A>, A>(mut self, trigger: Trigger, handler: H) -> Self {
         let function = std::any::type_name::<H>().rsplit("::").next().unwrap_or_default();
         self.listeners.push(Listener {
-            name: format!("{}.{function}", self.name()),
+            name: format!("{}.{function}", self.name()).into(),
             trigger,
             outputs: Vec::new(),
             marked: false,

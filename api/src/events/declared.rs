@@ -158,7 +158,7 @@ impl Declared<'_> {
         let images = Images::new(record.change.old_image, record.change.new_image, expired)
             .told_at(Timestamp::from_unix_millis(told_at));
         let listeners = self.places(|listener| {
-            let own = listener.marked && images.written_by() == Some(&listener.name);
+            let own = listener.marked && images.written_by() == Some(&*listener.name);
             let Trigger::Change(kind) = listener.trigger else { return false };
             images.kind() == Some(kind) && !own
         });

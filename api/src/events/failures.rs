@@ -190,7 +190,7 @@ impl SetAside {
     pub(super) fn new(attempt: &Attempt<'_>, failure: &Failure, failures: u32) -> Self {
         Self {
             source: attempt.batch.source.name().to_owned(),
-            handler: attempt.listener.name.clone(),
+            handler: attempt.listener.name.to_string(),
             code: failure.code().to_owned(),
             reason: failure.reason().to_owned(),
             failures,

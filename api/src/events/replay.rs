@@ -1,5 +1,7 @@
 //! What was set aside, sent again: each record to the handler that has failed.
 
+use std::sync::Arc;
+
 use models::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{
@@ -99,11 +101,11 @@ impl Events {
         } else {
             raw(&json!({ "Records": [set_aside.record] }))
         };
-        let batch = self.declared().records(Event::read(event.get())?)?;
+        let batch = Arc::new(self.declared().records(Event::read(event.get())?)?);
         let SetAside { handler, request_id, .. } = set_aside;
         let listeners = self.declared().listeners;
         let is_its = |record: &Incoming| {
-            record.listeners.iter().any(|place| listeners[*place].name == *handler)
+            record.listeners.iter().any(|place| *listeners[*place].name == **handler)
         };
         if !batch.records.iter().all(is_its) {
             return Err(Refused::Undeclared(format!("`{handler}` for such a record")));

@@ -200,14 +200,14 @@ impl Events {
     }
 
     pub(super) async fn handle(&self, event: Event, run: &Run<'_>) -> Result<Answer, Refused> {
-        let batch = self.declared().records(event)?;
+        let batch = Arc::new(self.declared().records(event)?);
         let source = batch.source;
         let began = Instant::now();
         let unhandled = self.run(&batch, run).await;
         let (records, failed) = (batch.records.len(), unhandled.len());
         let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         info!(source = source.name(), records, failed, micros, "handled");
-        answer(batch, unhandled)
+        answer(&batch, &unhandled)
     }
 
     pub(super) fn declared(&self) -> Declared<'_> {
@@ -229,7 +229,7 @@ impl Events {
     }
 
     /// The places of the records that were not handled, in their order.
-    pub(super) async fn run(&self, batch: &Batch, run: &Run<'_>) -> Vec<usize> {
+    pub(super) async fn run(&self, batch: &Arc<Batch>, run: &Run<'_>) -> Vec<usize> {
         let lanes = lanes(batch);
         let lanes = Mutex::new(lanes.chunk_by(|(lane, _), (next, _)| lane == next));
         // A guard must not live as long as the lane does.
@@ -250,7 +250,7 @@ impl Events {
     /// Records in their order. After one that is not handled none is begun.
     async fn lane(
         &self,
-        batch: &Batch,
+        batch: &Arc<Batch>,
         run: &Run<'_>,
         lane: &[(usize, usize)],
         unhandled: &mut Vec<usize>,
@@ -265,12 +265,12 @@ impl Events {
 
     /// Whether all handlers of a record are done with it. They are independent: when one has
     /// failed, the others are called all the same.
-    async fn is_handled(&self, batch: &Batch, run: &Run<'_>, place: usize) -> bool {
+    async fn is_handled(&self, batch: &Arc<Batch>, run: &Run<'_>, place: usize) -> bool {
         let incoming = &batch.records[place];
         let Inner { services, listeners, failures } = &*self.0;
         let mut handled = true;
         for listener in incoming.listeners.iter().map(|listener| &listeners[*listener]) {
-            if matches!(run.occasion, Occasion::SetAside(only) if only != listener.name) {
+            if matches!(run.occasion, Occasion::SetAside(only) if only != &*listener.name) {
                 continue;
             }
             // What there is no time for is not begun, and has not failed.
@@ -279,7 +279,7 @@ impl Events {
             }
             let attempt = Attempt { services, failures, listener, batch, place, run };
             let span =
-                info_span!("record", handler = listener.name, id = incoming.wire.identifier());
+                info_span!("record", handler = &*listener.name, id = incoming.wire.identifier());
             handled &= attempt.is_handled().instrument(span).await;
         }
         handled
@@ -303,7 +303,7 @@ fn lanes(batch: &Batch) -> Vec<(usize, usize)> {
 /// Kinesis and DynamoDB begin anew at the record that is named (Lambda Developer Guide,
 /// "Configuring partial batch response"), a queue sends those again that are. S3 and EventBridge
 /// know of no parts.
-fn answer(batch: Batch, unhandled: Vec<usize>) -> Result<Answer, Refused> {
+fn answer(batch: &Batch, unhandled: &[usize]) -> Result<Answer, Refused> {
     let named = match batch.source {
         Source::Kinesis | Source::DynamoDb => 1,
         Source::Sqs | Source::SqsFifo => unhandled.len(),

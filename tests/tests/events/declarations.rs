@@ -62,11 +62,8 @@ fn are_what_a_module_says() {
         .writing_objects("thumbnails/")
         .every("rate(1 hour)", sweep_orders);
 
-    let said: Vec<_> = module
-        .listeners()
-        .iter()
-        .map(|it| (it.name.as_str(), it.trigger, &it.outputs[..]))
-        .collect();
+    let said: Vec<_> =
+        module.listeners().iter().map(|it| (&*it.name, it.trigger, &it.outputs[..])).collect();
 
     assert_eq!(
         said,
