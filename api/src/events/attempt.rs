@@ -16,12 +16,12 @@ use models::{
     platform::events::{HandledEvent, Outcome},
     store::{self, Collected, Store, Tries, WriteSet},
 };
-use tokio::time::timeout_at;
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::error;
 
 use super::{
     Failure, FailureStore, Listener, Output, SetAside, Trigger,
-    batch::{Batch, Wire},
+    batch::{Batch, Source, Wire},
     declare::NewParts,
     runner::{Occasion, Run},
 };
@@ -51,7 +51,8 @@ struct Inner {
 enum Taken {
     Held(HandledEvent),
     Over,
-    Elsewhere,
+    /// Another delivery has it, until then where that is known.
+    Elsewhere(Option<Timestamp>),
 }
 
 impl Handling {
@@ -70,7 +71,7 @@ impl Handling {
         let (lease, written) = match known {
             Some(known) if is_over(&known, *again) => return self.lost(Taken::Over),
             Some(known) if known.held_until.is_some_and(|end| now < end) => {
-                return self.lost(Taken::Elsewhere);
+                return self.lost(Taken::Elsewhere(known.held_until));
             }
             Some(known) => {
                 // Whoever had it was ended before its failure could be counted.
@@ -92,7 +93,7 @@ impl Handling {
                 let _ = taken.set(Taken::Held(lease));
                 Ok(name)
             }
-            Err(store::Error::Conflict { .. }) => self.lost(Taken::Elsewhere),
+            Err(store::Error::Conflict { .. }) => self.lost(Taken::Elsewhere(None)),
             Err(error) => Err(error.into()),
         }
     }
@@ -160,7 +161,7 @@ impl Attempt<'_> {
         let store = &self.run.store;
         let mut known = None;
         let mut tries = None;
-        let mut is_checked = false;
+        let (mut is_checked, mut has_waited) = (false, false);
         loop {
             let asked = OnceLock::new();
             let parts = || asked.get_or_init(|| self.asked(is_checked)).parts();
@@ -168,7 +169,12 @@ impl Attempt<'_> {
             let asked = asked.get();
             let lease = match asked.and_then(|asked| asked.handling.0.taken.get()) {
                 Some(Taken::Over) => return Ok(true),
-                Some(Taken::Elsewhere) => return Ok(false),
+                Some(Taken::Elsewhere(Some(end))) if self.is_in_the_way() && !has_waited => {
+                    self.wait(*end).await;
+                    has_waited = true;
+                    continue;
+                }
+                Some(Taken::Elsewhere(_)) => return Ok(false),
                 Some(Taken::Held(lease)) => Some(lease.clone()),
                 None => None,
             };
@@ -209,6 +215,17 @@ impl Attempt<'_> {
     /// Whether what was set aside is handled.
     fn again(&self) -> bool {
         matches!(self.run.occasion, Occasion::SetAside(_))
+    }
+
+    /// Whether nothing else of the source comes before this is over. Then whoever has it has died,
+    /// and a stream's attempts, which come fast and are counted, would all meet its lease.
+    fn is_in_the_way(&self) -> bool {
+        matches!(self.batch.source, Source::Kinesis | Source::DynamoDb)
+    }
+
+    async fn wait(&self, end: Timestamp) {
+        let left = end.since(self.run.store.ambient().now());
+        sleep_until(self.run.time.handlers.min(Instant::now() + left)).await;
     }
 
     fn wire(&self) -> &Wire {

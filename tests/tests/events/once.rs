@@ -312,6 +312,41 @@ mod with_a_lease {
     }
 }
 
+/// A stream would use up its attempts at a record that nobody gives back.
+#[tokio::test(start_paused = true)]
+async fn a_stream_waits_for_the_lease_of_a_process_that_died() {
+    let (notes, go) = (Notes::default(), Arc::new(Notify::new()));
+    let handler = {
+        let (notes, go) = (notes.clone(), go.clone());
+        move |record: StreamRecord<Order>, _: Lease| {
+            let (notes, go) = (notes.clone(), go.clone());
+            async move {
+                go.notified().await;
+                notes.add(record.sequence_number);
+                Ok(())
+            }
+        }
+    };
+    let served = serve(vec![Module::new("stream").on_stream("activity", handler)]).await;
+    let data = STANDARD.encode(r#"{"number":7}"#);
+    let event = batches::kinesis("activity", &[("1".to_owned(), "maya".to_owned(), data)]);
+    let begin = u64::try_from(crate::events::BEGINNING).unwrap();
+    let seconds = std::time::Duration::from_secs;
+    let died = tokio::time::timeout(seconds(1), served.invoke_until(&event, begin + 60_000));
+    assert!(died.await.is_err(), "it was dropped in the middle");
+    let began = tokio::time::Instant::now();
+
+    let (answer, ()) = tokio::join!(served.invoke_until(&event, begin + 120_000), async {
+        tokio::time::sleep(seconds(59)).await;
+        served.store.ambient().advance(seconds(60));
+        go.notify_one();
+    });
+
+    assert_eq!(answer, Ok(all_done()));
+    assert_eq!(began.elapsed().as_secs(), 60);
+    assert_eq!(notes.take(), ["1"]);
+}
+
 /// Which source delivers the orders of a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
