@@ -13,6 +13,7 @@ mod listing;
 mod notice;
 mod objects;
 mod operations;
+mod origin;
 mod parts;
 
 use std::{
@@ -28,8 +29,8 @@ use axum::{
     Router,
     error_handling::HandleError,
     extract::{ConnectInfo, Request, State},
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
-    middleware::{Next, from_fn_with_state},
+    http::{HeaderName, HeaderValue, StatusCode},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::Response,
 };
 use dynoxide::storage::Storage;
@@ -40,7 +41,6 @@ use tokio::{
     task::JoinHandle,
     time::timeout,
 };
-use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::{EmbeddedStore, StoreError, invocation::Invocations, mapping::Function};
 use contents::Contents;
@@ -192,8 +192,9 @@ fn router(service: S3Service, ambient: Ambient) -> Router {
     });
     Router::new()
         .fallback_service(service)
+        .layer(origin::cors())
+        .layer(from_fn(origin::only_from_here))
         .layer(from_fn_with_state(ambient, identify))
-        .layer(cors())
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
@@ -215,27 +216,6 @@ async fn identify(
     response
 }
 
-/// As a bucket's CORS configuration that lets pages of this machine in
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/ManageCorsUsing.html>).
-fn cors() -> CorsLayer {
-    CorsLayer::new()
-        .allow_origin(AllowOrigin::predicate(|origin, _| is_of_this_machine(origin)))
-        .allow_methods([Method::GET, Method::PUT, Method::POST, Method::DELETE, Method::HEAD])
-        .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers([header::ETAG])
-        .max_age(Duration::from_secs(3000))
-}
-
-fn is_of_this_machine(origin: &HeaderValue) -> bool {
-    let origin = origin.to_str().unwrap_or_default();
-    let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-    let name = host.map(|host| match host.rsplit_once(':') {
-        Some((name, port)) if port.parse::<u16>().is_ok() => name,
-        _ => host,
-    });
-    name.is_some_and(|name| ["localhost", "127.0.0.1", "[::1]"].contains(&name))
-}
-
 async fn serve(listener: TcpListener, router: Router, stopped: oneshot::Receiver<()>) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
@@ -250,30 +230,4 @@ async fn serve(listener: TcpListener, router: Router, stopped: oneshot::Receiver
 
 fn failed(error: impl ToString) -> BucketError {
     BucketError::Serve(error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use axum::http::HeaderValue;
-
-    use super::is_of_this_machine;
-
-    #[test]
-    fn knows_pages_of_this_machine() {
-        for origin in
-            ["http://localhost:5173", "https://localhost", "http://127.0.0.1:80", "http://[::1]:8"]
-        {
-            assert!(is_of_this_machine(&HeaderValue::from_static(origin)), "{origin}");
-        }
-        for origin in [
-            "null",
-            "",
-            "http://localhost.example.com",
-            "http://example.com:3000",
-            "http://localhost:x",
-            "file://localhost",
-        ] {
-            assert!(!is_of_this_machine(&HeaderValue::from_static(origin)), "{origin}");
-        }
-    }
 }

@@ -109,4 +109,40 @@ async fn is_for_pages_of_this_machine() {
     assert_eq!(put.status, StatusCode::OK);
     assert_eq!(put.header("access-control-expose-headers"), Some("etag"));
     assert_eq!(elsewhere.header("access-control-allow-origin"), None);
+    elsewhere.assert_refused("AccessDenied", 403);
+}
+
+/// The key is known to everybody: whoever lets a name of theirs lead here could sign with it.
+#[tokio::test]
+async fn is_good_for_no_name_that_somebody_else_may_have() {
+    let folder = tempdir().unwrap();
+    let laptop = Laptop::start(folder.path(), 1, &[]).await;
+    laptop.put("a", b"meow").await;
+    let address = laptop.bucket.endpoint().strip_prefix("http://").unwrap();
+    let (_, port) = address.split_once(':').unwrap();
+    let get = async |host: &str, headers: &[(&str, &str)]| {
+        let url = download_url(&client(&format!("http://{host}:{port}")), "a").await;
+        send_to(address, Method::GET, &url, headers, "").await
+    };
+
+    // The last one is this machine in the Android emulator.
+    for host in ["localhost", "files.localhost", "127.0.0.1", "[::1]", "10.0.2.2"] {
+        let got = get(host, &[("origin", "http://localhost:3000")]).await;
+        assert_eq!((got.status, got.text()), (StatusCode::OK, "meow"), "{host}");
+    }
+    let others =
+        ["rebound.example.com", "localhost.example.com", "mylocalhost", "127.0.0.1.example.com"];
+    for host in others {
+        get(host, &[]).await.assert_refused("AccessDenied", 403);
+    }
+    let mut nameless = TcpStream::connect(address).await.unwrap();
+    nameless.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    nameless.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.0 403 "), "{answer}");
+    for origin in ["http://rebound.example.com", "https://localhost.example.com", "null"] {
+        let got = get("127.0.0.1", &[("origin", origin)]).await;
+        got.assert_refused("AccessDenied", 403);
+        assert!(got.header("x-amz-request-id").is_some());
+    }
 }

@@ -1,6 +1,6 @@
 //! What is told of files, to whom, and what becomes of it when nobody takes it.
 
-use super::*;
+use super::{a_form::form, *};
 
 type Seen = UnboundedReceiver<ObjectCreated>;
 
@@ -115,46 +115,6 @@ async fn tells_of_a_form_that_was_posted() {
     // In the cloud it is 403 and `AccessDenied`.
     elsewhere.assert_refused("InvalidPolicyDocument", 400);
     forged.assert_refused("SignatureDoesNotMatch", 403);
-}
-
-/// A form that a server signs for a browser, for keys under `uploads/`
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html>).
-fn form(key: &str, content: &str) -> String {
-    let now = Ambient::system().now();
-    let date = now.to_string()[..19].replace(['-', ':'], "") + "Z";
-    let credential = format!("landline/{}/us-east-1/s3/aws4_request", &date[..8]);
-    let policy = json!({
-        "expiration": now.plus(Duration::from_secs(3600)),
-        "conditions": [
-            { "bucket": BUCKET },
-            ["starts-with", "$key", "uploads/"],
-            { "x-amz-algorithm": "AWS4-HMAC-SHA256" },
-            { "x-amz-credential": credential },
-            { "x-amz-date": date },
-        ],
-    });
-    let policy = BASE64_STANDARD.encode(policy.to_string());
-    let sign = |key: &[u8], text: &str| {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, key);
-        hmac::sign(&key, text.as_bytes()).as_ref().to_vec()
-    };
-    let scope = [&date[..8], "us-east-1", "s3", "aws4_request", &policy];
-    let signature = scope.iter().fold(b"AWS4landline".to_vec(), |key, part| sign(&key, part));
-    let signature: String = signature.iter().map(|byte| format!("{byte:02x}")).collect();
-    let fields = [
-        ("key", key),
-        ("x-amz-algorithm", "AWS4-HMAC-SHA256"),
-        ("x-amz-credential", &credential),
-        ("x-amz-date", &date),
-        ("policy", &policy),
-        ("x-amz-signature", &signature),
-    ];
-    let fields = fields.map(|(name, value)| {
-        format!("--boundary\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
-    });
-    let file = "--boundary\r\nContent-Disposition: form-data; name=\"file\"; filename=\"1.png\"\r\n\
-                Content-Type: image/png\r\n\r\n";
-    format!("{}{file}{content}\r\n--boundary--\r\n", fields.concat())
 }
 
 /// Nobody listens any more, so that the function refuses the event as a whole.

@@ -1,6 +1,7 @@
 //! The embedded bucket of local-dev, as the real client and whoever has a presigned URL use it, and
 //! the events that it sends.
 
+mod a_form;
 mod a_presigned_url;
 mod an_event;
 mod the_client;
@@ -145,9 +146,20 @@ fn parts(url: &str) -> (&str, &str) {
 
 /// As curl or a browser sends it.
 async fn send(method: Method, url: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Reply {
-    let (address, path) = parts(url);
+    send_to(parts(url).0, method, url, headers, body).await
+}
+
+/// As if the URL's host led to this address.
+async fn send_to(
+    address: &str,
+    method: Method,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Body>,
+) -> Reply {
+    let (host, path) = parts(url);
     let mut request = Request::builder().method(method).uri(format!("/{path}"));
-    request = request.header("host", address);
+    request = request.header("host", host);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -175,6 +187,22 @@ async fn upload_url(client: &Client, key: &str) -> String {
 async fn download_url(client: &Client, key: &str) -> String {
     let get = client.get_object().bucket(BUCKET).key(key);
     get.presigned(for_an_hour()).await.expect("it is signed").uri().to_owned()
+}
+
+/// The signature of a text with the embedded key, in the scope of this day.
+fn signature(day: &str, text: &str) -> String {
+    let sign = |key: &[u8], text: &str| {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+        hmac::sign(&key, text.as_bytes()).as_ref().to_vec()
+    };
+    let scope = [day, "us-east-1", "s3", "aws4_request", text];
+    let signature = scope.iter().fold(b"AWS4landline".to_vec(), |key, part| sign(&key, part));
+    signature.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// This second, as signatures have it: `20261126T070000Z`.
+fn amz_date(now: Timestamp) -> String {
+    now.to_string()[..19].replace(['-', ':'], "") + "Z"
 }
 
 const PNG: [(&str, &str); 1] = [("content-type", "image/png")];

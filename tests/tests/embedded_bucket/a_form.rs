@@ -1,0 +1,71 @@
+//! Uploads by a form, as browsers post them.
+
+use super::*;
+
+const FORM: (&str, &str) = ("content-type", "multipart/form-data; boundary=boundary");
+
+/// A form that a server signs for a browser, for keys under `uploads/`
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html>).
+pub(super) fn form(key: &str, content: &str) -> String {
+    form_with(key, &[], content)
+}
+
+/// One with these fields too, which the policy wants to be as they are.
+fn form_with(key: &str, more: &[(&str, &str)], content: &str) -> String {
+    let now = Ambient::system().now();
+    let date = amz_date(now);
+    let credential = format!("landline/{}/us-east-1/s3/aws4_request", &date[..8]);
+    let signed = [
+        ("x-amz-algorithm", "AWS4-HMAC-SHA256"),
+        ("x-amz-credential", &credential),
+        ("x-amz-date", &date),
+    ];
+    let fixed = [&signed, more].concat();
+    let mut conditions =
+        vec![json!({ "bucket": BUCKET }), json!(["starts-with", "$key", "uploads/"])];
+    conditions.extend(fixed.iter().map(|(name, value)| json!(["eq", format!("${name}"), value])));
+    let expiration = now.plus(Duration::from_secs(3600));
+    let policy = json!({ "expiration": expiration, "conditions": conditions });
+    let policy = BASE64_STANDARD.encode(policy.to_string());
+    let signature = signature(&date[..8], &policy);
+    let last = [("policy", policy.as_str()), ("x-amz-signature", &signature)];
+    let fields: String = [&[("key", key)], &fixed[..], &last].concat().into_iter().map(field).collect();
+    format!("{fields}{FILE}{content}\r\n--boundary--\r\n")
+}
+
+fn field((name, value): (&str, &str)) -> String {
+    format!("--boundary\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+}
+
+/// What stands before the file's bytes.
+const FILE: &str = "--boundary\r\nContent-Disposition: form-data; name=\"file\"; \
+                    filename=\"1.png\"\r\nContent-Type: image/png\r\n\r\n";
+
+async fn post(laptop: &Laptop, headers: &[(&str, &str)], form: impl Into<Body>) -> Reply {
+    let url = format!("{}/{BUCKET}", laptop.bucket.endpoint());
+    send(Method::POST, &url, &[&[FORM], headers].concat(), form).await
+}
+
+async fn assert_empty(laptop: &Laptop) {
+    let listed = laptop.client.list_objects_v2().bucket(BUCKET).send().await;
+    let listed = listed.expect("it answers");
+    assert_eq!(listed.key_count, Some(0));
+}
+
+/// The key is known to everybody: such a page could sign with it.
+#[tokio::test]
+async fn is_not_taken_from_a_page_of_somebody_else() {
+    let folder = tempdir().unwrap();
+    let laptop = Laptop::start(folder.path(), 1, &[]).await;
+    let form = form("uploads/1", "meow");
+
+    for origin in ["https://example.com", "http://192.168.1.7:3000", "null"] {
+        let posted = post(&laptop, &[("origin", origin)], form.clone()).await;
+        posted.assert_refused("AccessDenied", 403);
+    }
+    assert_empty(&laptop).await;
+    let posted = post(&laptop, &[("origin", "http://localhost:3000")], form).await;
+
+    assert_eq!(posted.status, StatusCode::NO_CONTENT, "{}", posted.text());
+    assert_eq!(read(&laptop.client, "uploads/1").await, b"meow");
+}
