@@ -35,7 +35,10 @@ use axum::{
 };
 use dynoxide::storage::Storage;
 use models::Ambient;
-use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{
+    config::{S3Config, StaticConfigProvider},
+    service::{S3Service, S3ServiceBuilder},
+};
 use tokio::{
     sync::{Notify, oneshot},
     task::JoinHandle,
@@ -50,6 +53,10 @@ use objects::Objects;
 
 /// The bucket's name.
 pub const BUCKET: &str = "landline-local-files";
+
+/// What a file in a form has at most, in bytes: [`s3s`] has it in memory until it is whole, signed or
+/// not.
+const LARGEST_FORM: u64 = 64 * 1024 * 1024;
 
 /// Requests and handlers that run when the bucket is stopped may take so long.
 const GRACE: Duration = Duration::from_secs(2);
@@ -178,7 +185,10 @@ fn prefixes(modules: &[Module]) -> Vec<&'static str> {
 }
 
 fn service(objects: Objects) -> S3Service {
+    let mut config = S3Config::default();
+    config.post_object_max_file_size = LARGEST_FORM;
     let mut service = S3ServiceBuilder::new(objects);
+    service.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
     service.set_auth(access::Key);
     service.set_access(access::Access);
     service.build()

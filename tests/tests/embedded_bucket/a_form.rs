@@ -1,5 +1,10 @@
 //! Uploads by a form, as browsers post them.
 
+use std::{io, iter};
+
+use axum::body::Bytes;
+use futures_util::stream;
+
 use super::*;
 
 const FORM: (&str, &str) = ("content-type", "multipart/form-data; boundary=boundary");
@@ -29,7 +34,8 @@ fn form_with(key: &str, more: &[(&str, &str)], content: &str) -> String {
     let policy = BASE64_STANDARD.encode(policy.to_string());
     let signature = signature(&date[..8], &policy);
     let last = [("policy", policy.as_str()), ("x-amz-signature", &signature)];
-    let fields: String = [&[("key", key)], &fixed[..], &last].concat().into_iter().map(field).collect();
+    let fields: String =
+        [&[("key", key)], &fixed[..], &last].concat().into_iter().map(field).collect();
     format!("{fields}{FILE}{content}\r\n--boundary--\r\n")
 }
 
@@ -68,4 +74,21 @@ async fn is_not_taken_from_a_page_of_somebody_else() {
 
     assert_eq!(posted.status, StatusCode::NO_CONTENT, "{}", posted.text());
     assert_eq!(read(&laptop.client, "uploads/1").await, b"meow");
+}
+
+/// Nobody has signed it, and it is not held in memory to find that out.
+#[tokio::test]
+async fn has_64_mib_at_most() {
+    let folder = tempdir().unwrap();
+    let laptop = Laptop::start(folder.path(), 1, &[]).await;
+    let unsigned = async |more: &'static str| {
+        let mebibytes = iter::repeat_n(Bytes::from(vec![0; 1024 * 1024]), 64);
+        let begin = Bytes::from(field(("key", "uploads/1")) + FILE);
+        let end = Bytes::from(format!("{more}\r\n--boundary--\r\n"));
+        let form = iter::once(begin).chain(mebibytes).chain([end]).map(Ok::<_, io::Error>);
+        post(&laptop, &[], Body::from_stream(stream::iter(form))).await
+    };
+
+    unsigned("").await.assert_refused("AccessDenied", 403);
+    unsigned("1").await.assert_refused("EntityTooLarge", 400);
 }
