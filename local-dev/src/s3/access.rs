@@ -1,6 +1,6 @@
 //! What S3 refuses after the signature is right, so that nobody finds it out in the cloud.
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Method};
 use form_urlencoded::parse;
 use models::aws;
 use s3s::{
@@ -10,19 +10,30 @@ use s3s::{
     s3_error,
 };
 
-/// What the embedded bucket would not keep, or not look at, in silence.
-const NOT_KEPT: [&str; 10] = [
-    "expires",
-    "x-amz-acl",
-    "x-amz-grant-",
-    "x-amz-object-lock-",
-    "x-amz-server-side-encryption-customer-",
-    "x-amz-tagging",
-    "x-amz-website-redirect-location",
-    "x-amz-write-offset-bytes",
-    "x-amz-copy-source-if-modified-since",
-    "x-amz-copy-source-if-unmodified-since",
+/// What the embedded bucket would not keep, or not look at, in silence: how the names of such headers
+/// begin, and the value that says no more than what is done anyway. Of two that fit, the first counts.
+const NOT_KEPT: [(&str, Option<&str>); 17] = [
+    ("expires", None),
+    ("x-amz-acl", Some("bucket-owner-full-control")),
+    ("x-amz-copy-source-if-modified-since", None),
+    ("x-amz-copy-source-if-unmodified-since", None),
+    ("x-amz-copy-source-server-side-encryption-", None),
+    ("x-amz-grant-", None),
+    ("x-amz-if-match-", None),
+    ("x-amz-mfa", None),
+    ("x-amz-object-lock-", None),
+    ("x-amz-server-side-encryption-bucket-key-enabled", Some("false")),
+    ("x-amz-server-side-encryption-", None),
+    ("x-amz-server-side-encryption", Some("AES256")),
+    ("x-amz-storage-class", Some("STANDARD")),
+    ("x-amz-tagging-directive", Some("COPY")),
+    ("x-amz-tagging", None),
+    ("x-amz-website-redirect-location", None),
+    ("x-amz-write-offset-bytes", None),
 ];
+
+/// Whose the bucket is, for those who say whose they expect it to be.
+const OWNER: &str = "000000000000";
 
 /// The one access key that there is.
 pub(super) struct Key;
@@ -48,24 +59,61 @@ impl S3Access for Access {
             return Err(s3_error!(AccessDenied, "Access Denied"));
         }
         let query = context.uri().query().unwrap_or_default();
-        check_version(context.headers(), query)?;
+        check_signature_version(context.headers(), query)?;
         check_presigned(context.headers(), query)?;
-        if parse(query.as_bytes()).any(|(name, _)| name == "versionId") {
-            return Err(s3_error!(InvalidArgument, "Invalid version id specified"));
+        check_query(context.method(), query)?;
+        for (name, value) in context.headers() {
+            check_kept(name.as_str(), value.to_str().unwrap_or("what is no text"))?;
         }
-        let is_lost = |name: &str| NOT_KEPT.iter().any(|lost| name.starts_with(lost));
-        match context.headers().keys().find(|name| is_lost(name.as_str())) {
-            Some(name) => {
-                let why = format!("The embedded bucket does not keep what {name} says.");
-                Err(S3Error::with_message(S3ErrorCode::NotImplemented, why))
+        Ok(())
+    }
+}
+
+/// Refuse what there is to be refused of a header, or of what means the same elsewhere.
+fn check_kept(name: &str, value: &str) -> S3Result<()> {
+    let is_owner = ["x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"];
+    if is_owner.contains(&name) && value != OWNER {
+        return Err(s3_error!(AccessDenied, "The embedded bucket is the account {OWNER}'s."));
+    }
+    let lost = NOT_KEPT.iter().find(|(lost, _)| name.starts_with(lost));
+    if value.is_empty() || lost.is_none_or(|(_, default)| *default == Some(value)) {
+        return Ok(());
+    }
+    Err(s3_error!(NotImplemented, "The embedded bucket does not keep what {name} says."))
+}
+
+/// A presigned URL may say in its query what is a header elsewhere.
+fn check_query(method: &Method, query: &str) -> S3Result<()> {
+    for (name, value) in parse(query.as_bytes()) {
+        match name.as_ref() {
+            "versionId" => check_version_id(Some(&value))?,
+            "partNumber" if method != Method::PUT => {
+                return Err(s3_error!(
+                    NotImplemented,
+                    "The embedded bucket reads no single parts."
+                ));
             }
-            None => Ok(()),
+            _ => {
+                let name = name.to_ascii_lowercase();
+                if name.starts_with("x-amz-") {
+                    check_kept(&name, &value)?;
+                }
+            }
         }
+    }
+    Ok(())
+}
+
+/// A bucket without versions has one of each object, and it is called `null`.
+pub(super) fn check_version_id(id: Option<&str>) -> S3Result<()> {
+    match id {
+        None | Some("null") => Ok(()),
+        Some(_) => Err(s3_error!(InvalidArgument, "Invalid version id specified")),
     }
 }
 
 /// Buckets that were made since June 2020 take version 4 of the signature alone.
-fn check_version(headers: &HeaderMap, query: &str) -> S3Result<()> {
+fn check_signature_version(headers: &HeaderMap, query: &str) -> S3Result<()> {
     let in_header =
         headers.get("authorization").is_some_and(|it| it.as_bytes().starts_with(b"AWS "));
     if in_header || parse(query.as_bytes()).any(|(name, _)| name == "AWSAccessKeyId") {

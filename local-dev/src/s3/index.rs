@@ -114,11 +114,21 @@ impl Index {
         Ok(left)
     }
 
-    /// Gives the content that nobody needs any more.
-    pub(super) fn delete(&self, key: &str) -> S3Result<Option<String>> {
-        let delete = "DELETE FROM landline_objects WHERE key = ?1 RETURNING content";
-        let storage = self.shared.lock();
-        storage.conn().query_row(delete, [key], |row| row.get(0)).optional().map_err(broken)
+    /// Delete an object where `check` allows it. Gives the content that nobody needs any more.
+    pub(super) fn delete(
+        &self,
+        key: &str,
+        check: impl FnOnce(Option<&Object>) -> S3Result<()>,
+    ) -> S3Result<Option<String>> {
+        let mut storage = self.shared.lock();
+        let begun = storage.conn_mut().transaction_with_behavior(TransactionBehavior::Immediate);
+        let transaction = begun.map_err(broken)?;
+        let before = read(&transaction, key).map_err(broken)?;
+        check(before.as_ref())?;
+        let delete = "DELETE FROM landline_objects WHERE key = ?1";
+        transaction.execute(delete, [key]).map_err(broken)?;
+        transaction.commit().map_err(broken)?;
+        Ok(before.map(|before| before.content))
     }
 
     /// The objects under a prefix from behind a key on, in the order of their keys' bytes, as long as

@@ -7,6 +7,7 @@
 
 mod access;
 mod contents;
+mod deletions;
 mod digests;
 mod index;
 mod listing;

@@ -173,13 +173,7 @@ impl Making<'_> {
     /// Conditional writes
     /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>).
     fn check(&self, before: Option<&Object>) -> S3Result<()> {
-        match (self.if_match, before) {
-            (Some(_), None) => return Err(s3_error!(NoSuchKey)),
-            (Some(condition), Some(before)) if !holds(condition, &before.etag) => {
-                return Err(failed());
-            }
-            _ => {}
-        }
+        check_match(self.if_match, before)?;
         match (self.if_none_match, before) {
             (Some(ETagCondition::ETag(_)), _) => {
                 Err(s3_error!(NotImplemented, "If-None-Match of a write takes * and nothing else."))
@@ -187,6 +181,18 @@ impl Making<'_> {
             (Some(ETagCondition::Any), Some(_)) => Err(failed()),
             _ => Ok(()),
         }
+    }
+}
+
+/// Whether what is there is what somebody means who writes over it or deletes it.
+pub(super) fn check_match(
+    if_match: Option<&ETagCondition>,
+    before: Option<&Object>,
+) -> S3Result<()> {
+    match (if_match, before) {
+        (Some(_), None) => Err(s3_error!(NoSuchKey)),
+        (Some(condition), Some(before)) if !holds(condition, &before.etag) => Err(failed()),
+        _ => Ok(()),
     }
 }
 

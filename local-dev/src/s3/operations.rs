@@ -1,13 +1,17 @@
 //! The operations of S3 that the bucket has, in its protocol's words. All others are answered with
 //! 501 `NotImplemented` by [`s3s`].
 
-use axum::http::Method;
+use axum::http::{
+    HeaderMap, HeaderName, Method,
+    header::{IF_MATCH, IF_NONE_MATCH},
+};
 use futures_util::stream;
 use models::Timestamp;
 use s3s::{S3, S3Request, S3Response, S3Result, dto::*, s3_error};
 
 use super::{
     BUCKET,
+    access::check_version_id,
     digests::{checksums_in, etag_of_parts, tell_checksums},
     index::{Facts, Object as Kept, Part as KeptPart},
     notice::form_encoded,
@@ -132,7 +136,7 @@ impl S3 for Objects {
     ) -> Answer<DeleteObjectOutput> {
         let input = request.input;
         check_bucket(&input.bucket)?;
-        self.forget(&input.key)?;
+        self.forget(&input.key, input.if_match.as_ref())?;
         Ok(S3Response::new(DeleteObjectOutput::default()))
     }
 
@@ -142,23 +146,24 @@ impl S3 for Objects {
     ) -> Answer<DeleteObjectsOutput> {
         let DeleteObjectsInput { bucket, delete, .. } = request.input;
         check_bucket(&bucket)?;
-        let mut deleted = Vec::new();
-        for ObjectIdentifier { key, .. } in delete.objects {
-            self.forget(&key)?;
-            deleted.push(DeletedObject { key: Some(key), ..Default::default() });
-        }
-        let told = (!delete.quiet.unwrap_or_default()).then_some(deleted);
-        Ok(S3Response::new(DeleteObjectsOutput { deleted: told, ..Default::default() }))
+        let is_quiet = delete.quiet.unwrap_or_default();
+        let (gone, staying) = self.forget_all(delete);
+        let deleted = (!is_quiet).then_some(gone);
+        let output = DeleteObjectsOutput { deleted, errors: Some(staying), ..Default::default() };
+        Ok(S3Response::new(output))
     }
 
     async fn copy_object(&self, request: S3Request<CopyObjectInput>) -> Answer<CopyObjectOutput> {
         let call = call(&request)?;
-        let input = request.input;
+        let S3Request { input, headers, .. } = request;
         check_bucket(&input.bucket)?;
-        let CopySource::Bucket { bucket, key, .. } = &input.copy_source else {
+        let CopySource::Bucket { bucket, key, version_id } = &input.copy_source else {
             return Err(s3_error!(NotImplemented, "Copies are made of objects of this bucket."));
         };
         check_bucket(bucket)?;
+        check_version_id(version_id.as_deref())?;
+        let if_match = condition(&headers, &IF_MATCH)?;
+        let if_none_match = condition(&headers, &IF_NONE_MATCH)?;
         let source = self.get(key)?;
         let matches = |condition: &ETagCondition| holds(condition, &source.etag);
         if input.copy_source_if_match.as_ref().is_some_and(|it| !matches(it))
@@ -176,8 +181,13 @@ impl S3 for Objects {
         }
         let facts = if replaces { facts_of!(input) } else { source.facts };
         let taken = self.join([(source.content, source.size)].into_iter()).await?;
-        let making =
-            Making { how: "Copy", call: &call, upload: None, if_match: None, if_none_match: None };
+        let making = Making {
+            how: "Copy",
+            call: &call,
+            upload: None,
+            if_match: if_match.as_ref(),
+            if_none_match: if_none_match.as_ref(),
+        };
         let object = self.make(&input.key, taken.digested.etag(), taken, facts, &making)?;
         let result = CopyObjectResult {
             e_tag: Some(etag(&object)),
@@ -358,10 +368,10 @@ impl S3 for Objects {
     }
 }
 
-impl Objects {
-    fn forget(&self, key: &str) -> S3Result<()> {
-        let content = self.index.delete(key)?;
-        content.iter().for_each(|content| self.contents.remove(content));
-        Ok(())
-    }
+/// A condition on what a copy is written over, which [`s3s`] does not read.
+fn condition(headers: &HeaderMap, name: &HeaderName) -> S3Result<Option<ETagCondition>> {
+    let condition = headers.get(name).map(|it| ETagCondition::parse_http_header(it.as_bytes()));
+    condition
+        .transpose()
+        .map_err(|error| s3_error!(error, InvalidArgument, "{name} is no entity tag"))
 }

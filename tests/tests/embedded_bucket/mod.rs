@@ -4,7 +4,9 @@
 mod a_form;
 mod a_presigned_url;
 mod an_event;
+mod conditions;
 mod the_client;
+mod what_is_not_kept;
 
 use std::{fs, path::Path, time::Duration};
 
