@@ -4,11 +4,14 @@ use axum::http::{HeaderMap, Method};
 use form_urlencoded::parse;
 use models::aws;
 use s3s::{
-    S3Error, S3ErrorCode, S3Result,
+    S3Error, S3ErrorCode, S3Request, S3Result,
     access::{S3Access, S3AccessContext},
     auth::{S3Auth, SecretKey},
+    dto::PostObjectInput,
     s3_error,
 };
+
+use super::form::check_fields;
 
 /// What the embedded bucket would not keep, or not look at, in silence: how the names of such headers
 /// begin, and the value that says no more than what is done anyway. Of two that fit, the first counts.
@@ -67,10 +70,19 @@ impl S3Access for Access {
         }
         Ok(())
     }
+
+    /// The fields of a form are known later than its headers.
+    async fn post_object(&self, request: &mut S3Request<PostObjectInput>) -> S3Result<()> {
+        // A signature of version 2 names no region.
+        if request.region.is_none() {
+            return Err(old_signature());
+        }
+        check_fields(&request.input)
+    }
 }
 
 /// Refuse what there is to be refused of a header, or of what means the same elsewhere.
-fn check_kept(name: &str, value: &str) -> S3Result<()> {
+pub(super) fn check_kept(name: &str, value: &str) -> S3Result<()> {
     let is_owner = ["x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"];
     if is_owner.contains(&name) && value != OWNER {
         return Err(s3_error!(AccessDenied, "The embedded bucket is the account {OWNER}'s."));
@@ -117,11 +129,17 @@ fn check_signature_version(headers: &HeaderMap, query: &str) -> S3Result<()> {
     let in_header =
         headers.get("authorization").is_some_and(|it| it.as_bytes().starts_with(b"AWS "));
     if in_header || parse(query.as_bytes()).any(|(name, _)| name == "AWSAccessKeyId") {
-        let why = "The authorization mechanism you have provided is not supported. Please use \
-                   AWS4-HMAC-SHA256.";
-        return Err(S3Error::with_message(S3ErrorCode::InvalidRequest, why));
+        return Err(old_signature());
     }
     Ok(())
+}
+
+fn old_signature() -> S3Error {
+    s3_error!(
+        InvalidRequest,
+        "The authorization mechanism you have provided is not supported. Please use \
+         AWS4-HMAC-SHA256."
+    )
 }
 
 /// Amazon's headers that come with a presigned URL must have been signed with it, or somebody could

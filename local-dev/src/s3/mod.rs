@@ -9,6 +9,7 @@ mod access;
 mod contents;
 mod deletions;
 mod digests;
+mod form;
 mod index;
 mod listing;
 mod notice;

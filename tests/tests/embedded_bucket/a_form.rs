@@ -92,3 +92,72 @@ async fn has_64_mib_at_most() {
     unsigned("").await.assert_refused("AccessDenied", 403);
     unsigned("1").await.assert_refused("EntityTooLarge", 400);
 }
+
+/// What is refused as a header is refused as a field.
+#[tokio::test]
+async fn says_nothing_that_is_not_kept() {
+    let folder = tempdir().unwrap();
+    let laptop = Laptop::start(folder.path(), 1, &[]).await;
+
+    for (name, value) in [
+        ("expires", "Wed, 21 Oct 2026 07:28:00 GMT"),
+        ("x-amz-acl", "public-read"),
+        ("x-amz-grant-read", "id=1"),
+        ("x-amz-tagging", "a=b"),
+        ("x-amz-object-lock-mode", "GOVERNANCE"),
+        ("x-amz-object-lock-legal-hold", "ON"),
+        ("x-amz-object-lock-retain-until-date", "2026-11-22T16:30:00Z"),
+        ("x-amz-server-side-encryption", "aws:kms"),
+        ("x-amz-server-side-encryption-aws-kms-key-id", "1234abcd"),
+        ("x-amz-server-side-encryption-bucket-key-enabled", "true"),
+        ("x-amz-server-side-encryption-context", "e30="),
+        ("x-amz-server-side-encryption-customer-algorithm", "AES256"),
+        ("x-amz-storage-class", "GLACIER"),
+        ("x-amz-website-redirect-location", "/b"),
+    ] {
+        let posted = post(&laptop, &[], form_with("uploads/1", &[(name, value)], "meow")).await;
+        assert_eq!(posted.status, StatusCode::NOT_IMPLEMENTED, "{name}");
+        posted.assert_refused("NotImplemented", 501);
+    }
+    assert_empty(&laptop).await;
+    let kept = [
+        ("x-amz-server-side-encryption", "AES256"),
+        ("x-amz-storage-class", "STANDARD"),
+        ("cache-control", "no-cache"),
+        ("x-amz-meta-owner", "maya"),
+    ];
+    let posted = post(&laptop, &[], form_with("uploads/1", &kept, "meow")).await;
+
+    assert_eq!(posted.status, StatusCode::NO_CONTENT, "{}", posted.text());
+    let head = laptop.client.head_object().bucket(BUCKET).key("uploads/1").send().await.unwrap();
+    assert_eq!(head.metadata.unwrap()["owner"], "maya");
+    assert_eq!(head.cache_control.as_deref(), Some("no-cache"));
+}
+
+/// The signature of version 2, which new buckets of S3 do not take either.
+#[tokio::test]
+async fn is_not_signed_in_the_old_way() {
+    let folder = tempdir().unwrap();
+    let laptop = Laptop::start(folder.path(), 1, &[]).await;
+    let expiration = Ambient::system().now().plus(Duration::from_secs(600));
+    let policy = json!({
+        "expiration": expiration,
+        "conditions": [{ "bucket": BUCKET }, { "key": "uploads/1" }],
+    });
+    let policy = BASE64_STANDARD.encode(policy.to_string());
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, b"landline");
+    let signature = BASE64_STANDARD.encode(hmac::sign(&key, policy.as_bytes()));
+    let fields = [
+        ("key", "uploads/1"),
+        ("AWSAccessKeyId", "landline"),
+        ("policy", &policy),
+        ("signature", &signature),
+    ];
+    let form = fields.map(field).concat() + FILE + "meow\r\n--boundary--\r\n";
+
+    let posted = post(&laptop, &[], form).await;
+
+    posted.assert_refused("InvalidRequest", 400);
+    assert!(posted.text().contains("AWS4-HMAC-SHA256"), "{}", posted.text());
+    assert_empty(&laptop).await;
+}
