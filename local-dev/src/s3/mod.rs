@@ -31,7 +31,7 @@ use axum::{
     Router,
     error_handling::HandleError,
     extract::{ConnectInfo, Request, State},
-    http::{HeaderName, HeaderValue, StatusCode},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::{Next, from_fn, from_fn_with_state},
     response::Response,
 };
@@ -204,6 +204,7 @@ fn router(service: S3Service, ambient: Ambient) -> Router {
     });
     Router::new()
         .fallback_service(service)
+        .layer(from_fn(join_encodings))
         .layer(origin::cors())
         .layer(from_fn(origin::only_from_here))
         .layer(from_fn_with_state(ambient, identify))
@@ -211,6 +212,20 @@ fn router(service: S3Service, ambient: Ambient) -> Router {
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 const ID_2: HeaderName = HeaderName::from_static("x-amz-id-2");
+
+/// SDKs that send a body in chunks say so on a second line of `Content-Encoding`, and sign both as
+/// the one list that they are (RFC 9110, section 5.3). [`s3s`] takes one line.
+async fn join_encodings(mut request: Request, next: Next) -> Response {
+    let headers = request.headers_mut();
+    let lines: Vec<_> = headers.get_all(header::CONTENT_ENCODING).iter().collect();
+    if lines.len() > 1 {
+        let lines: Vec<_> = lines.into_iter().map(HeaderValue::as_bytes).collect();
+        if let Ok(list) = HeaderValue::from_bytes(&lines.join(&b","[..])) {
+            headers.insert(header::CONTENT_ENCODING, list);
+        }
+    }
+    next.run(request).await
+}
 
 /// Give each request the id that its answer and its event have.
 async fn identify(

@@ -32,7 +32,7 @@ macro_rules! facts_of {
     ($input:expr) => {
         Facts {
             content_type: $input.content_type.clone(),
-            content_encoding: $input.content_encoding.clone(),
+            content_encoding: kept_encoding($input.content_encoding.as_deref()),
             content_disposition: $input.content_disposition.clone(),
             content_language: $input.content_language.clone(),
             cache_control: $input.cache_control.clone(),
@@ -374,4 +374,12 @@ fn condition(headers: &HeaderMap, name: &HeaderName) -> S3Result<Option<ETagCond
     condition
         .transpose()
         .map_err(|error| s3_error!(error, InvalidArgument, "{name} is no entity tag"))
+}
+
+/// `aws-chunked` is how a body came, and nothing that S3 keeps
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html>).
+fn kept_encoding(said: Option<&str>) -> Option<String> {
+    let encodings = said?.split(',').map(str::trim);
+    let kept: Vec<_> = encodings.filter(|it| !it.eq_ignore_ascii_case("aws-chunked")).collect();
+    Some(kept.join(",")).filter(|kept| !kept.is_empty())
 }

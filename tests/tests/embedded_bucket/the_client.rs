@@ -30,6 +30,28 @@ async fn keeps_what_it_says_of_a_file() {
     assert_eq!(refusal(onto_itself), refused("InvalidRequest", 400));
 }
 
+/// It sends a file in chunks, and says so in `Content-Encoding`, which S3 does not keep.
+#[tokio::test]
+async fn keeps_the_encoding_of_a_file_and_not_of_its_way() {
+    let folder = tempdir().unwrap();
+    let Laptop { client, .. } = &Laptop::start(folder.path(), 1, &[]).await;
+    let path = folder.path().join("cat.txt");
+    fs::write(&path, "meow").unwrap();
+    let mut told = Vec::new();
+
+    for encoding in [None, Some("gzip"), Some("gzip, br")] {
+        let body = ByteStream::from_path(&path).await.unwrap();
+        let put = client.put_object().bucket(BUCKET).key("a").body(body);
+        put.set_content_encoding(encoding.map(str::to_owned)).send().await.unwrap();
+
+        let head = client.head_object().bucket(BUCKET).key("a").send().await.unwrap();
+        assert_eq!(head.content_length, Some(4));
+        told.push(head.content_encoding);
+    }
+
+    assert_eq!(told, [None, Some("gzip".to_owned()), Some("gzip,br".to_owned())]);
+}
+
 #[tokio::test]
 async fn lists_what_is_there_page_by_page() {
     let folder = tempdir().unwrap();
