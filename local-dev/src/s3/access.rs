@@ -38,6 +38,9 @@ const NOT_KEPT: [(&str, Option<&str>); 17] = [
 /// Whose the bucket is, for those who say whose they expect it to be.
 const OWNER: &str = "000000000000";
 
+/// In seconds.
+const A_WEEK: u32 = 7 * 24 * 60 * 60;
+
 /// The one access key that there is.
 pub(super) struct Key;
 
@@ -63,7 +66,9 @@ impl S3Access for Access {
         }
         let query = context.uri().query().unwrap_or_default();
         check_signature_version(context.headers(), query)?;
-        check_presigned(context.headers(), query)?;
+        check_expiry(query)?;
+        check_signed(context.headers(), query)?;
+        check_length(context.s3_op().name(), context.headers())?;
         check_query(context.method(), query)?;
         for (name, value) in context.headers() {
             check_kept(name.as_str(), value.to_str().unwrap_or("what is no text"))?;
@@ -142,19 +147,46 @@ fn old_signature() -> S3Error {
     )
 }
 
-/// Amazon's headers that come with a presigned URL must have been signed with it, or somebody could
-/// say with them what the signer has not.
-fn check_presigned(headers: &HeaderMap, query: &str) -> S3Result<()> {
-    let signed = parse(query.as_bytes()).find(|(name, _)| name == "X-Amz-SignedHeaders");
-    let Some((_, signed)) = signed else { return Ok(()) };
+/// Amazon's headers must have been signed, or somebody could say with them what the signer has not.
+fn check_signed(headers: &HeaderMap, query: &str) -> S3Result<()> {
+    let in_query = parse(query.as_bytes()).find(|(name, _)| name == "X-Amz-SignedHeaders");
+    let in_header = headers.get("authorization").and_then(|it| it.to_str().ok());
+    let in_header = in_header.and_then(|it| it.split_once("SignedHeaders=")?.1.split(',').next());
+    let signed = in_query.map(|(_, signed)| signed).or(in_header.map(Into::into));
+    let Some(signed) = signed else { return Ok(()) };
     let signed: Vec<_> = signed.split(';').collect();
     let mut amazons =
         headers.keys().map(|name| name.as_str()).filter(|it| it.starts_with("x-amz-"));
-    match amazons.find(|name| !signed.contains(name)) {
-        Some(_) => {
-            let why = "There were headers present in the request which were not signed";
-            Err(S3Error::with_message(S3ErrorCode::AccessDenied, why))
-        }
-        None => Ok(()),
+    if amazons.all(|name| signed.contains(&name)) {
+        return Ok(());
     }
+    Err(s3_error!(AccessDenied, "There were headers present in the request which were not signed"))
+}
+
+/// A presigned URL is good for a week at most.
+fn check_expiry(query: &str) -> S3Result<()> {
+    let expires = parse(query.as_bytes()).find(|(name, _)| name == "X-Amz-Expires");
+    let seconds = expires.and_then(|(_, seconds)| seconds.parse::<u32>().ok());
+    if seconds.is_none_or(|seconds| seconds <= A_WEEK) {
+        return Ok(());
+    }
+    Err(s3_error!(
+        AuthorizationQueryParametersError,
+        "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires \
+         must be less than {A_WEEK} seconds"
+    ))
+}
+
+/// S3 wants to know how long an upload is before it comes.
+fn check_length(operation: &str, headers: &HeaderMap) -> S3Result<()> {
+    let is_upload = ["PutObject", "UploadPart"].contains(&operation);
+    let lengths = ["content-length", "x-amz-decoded-content-length"];
+    if !is_upload || lengths.iter().any(|length| headers.contains_key(*length)) {
+        return Ok(());
+    }
+    if headers.contains_key("transfer-encoding") {
+        let why = "A header you provided implies functionality that is not implemented";
+        return Err(S3Error::with_message(S3ErrorCode::NotImplemented, why));
+    }
+    Err(s3_error!(MissingContentLength, "You must provide the Content-Length HTTP header."))
 }

@@ -1,6 +1,8 @@
 //! Presigned URLs, as curl and browsers use them.
 
-use std::time::UNIX_EPOCH;
+use std::{io, time::UNIX_EPOCH};
+
+use futures_util::stream;
 
 use super::*;
 
@@ -54,6 +56,58 @@ async fn is_refused_when_its_time_is_over() {
     assert!(answer.text().contains("<Message>Request has expired</Message>"));
     let missing = client.get_object().bucket(BUCKET).key("uploads/1").send().await;
     assert_eq!(refusal(missing), refused("NoSuchKey", 404));
+}
+
+#[tokio::test]
+async fn is_good_for_a_week_at_most() {
+    let folder = tempdir().unwrap();
+    let laptop = Laptop::start(folder.path(), 1, &[]).await;
+    laptop.put("a", b"meow").await;
+    let url = |seconds: u32| {
+        let date = amz_date(Ambient::system().now());
+        let day = &date[..8];
+        let query = format!(
+            "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=landline%2F{day}%2Fus-east-1%2Fs3%2F\
+             aws4_request&X-Amz-Date={date}&X-Amz-Expires={seconds}&X-Amz-SignedHeaders=host"
+        );
+        let url = format!("{}/{BUCKET}/a", laptop.bucket.endpoint());
+        let (host, path) = parts(&url);
+        let request = format!("GET\n/{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD");
+        let text = text_to_sign(&date, &request);
+        format!("{url}?{query}&X-Amz-Signature={}", signature(day, &text))
+    };
+
+    let good = send(Method::GET, &url(604_800), &[], "").await;
+    let longer = send(Method::GET, &url(604_801), &[], "").await;
+
+    assert_eq!((good.status, good.text()), (StatusCode::OK, "meow"));
+    longer.assert_refused("AuthorizationQueryParametersError", 400);
+}
+
+/// What an app sends that streams a body of which it does not know the length.
+#[tokio::test]
+async fn takes_a_body_of_a_known_length_alone() {
+    let folder = tempdir().unwrap();
+    let Laptop { client, .. } = &Laptop::start(folder.path(), 1, &[]).await;
+    let url = upload_url(client, "uploads/1").await;
+    let (address, path) = parts(&url);
+    let piece = stream::iter([Ok::<_, io::Error>("meow")]);
+    let no_length = format!(
+        "PUT /{path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: image/png\r\n\
+         connection: close\r\n\r\n"
+    );
+
+    let chunked = send(Method::PUT, &url, &PNG, Body::from_stream(piece)).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(no_length.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let empty = send(Method::PUT, &url, &[PNG[0], ("content-length", "0")], "").await;
+
+    chunked.assert_refused("NotImplemented", 501);
+    assert!(answer.starts_with("HTTP/1.1 411 "), "{answer}");
+    assert!(answer.contains("<Code>MissingContentLength</Code>"), "{answer}");
+    assert_eq!(empty.status, StatusCode::OK, "{}", empty.text());
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod a_form;
 mod a_presigned_url;
+mod a_signed_request;
 mod an_event;
 mod conditions;
 mod the_client;
@@ -14,7 +15,7 @@ use api::{
     events::{Events, Failure, FailureStore, ObjectCreated},
     http::Module,
 };
-use aws_lc_rs::hmac;
+use aws_lc_rs::{digest, hmac};
 use aws_sdk_s3::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
@@ -205,6 +206,13 @@ fn signature(day: &str, text: &str) -> String {
 /// This second, as signatures have it: `20261126T070000Z`.
 fn amz_date(now: Timestamp) -> String {
     now.to_string()[..19].replace(['-', ':'], "") + "Z"
+}
+
+/// What is signed of a request in its canonical form.
+fn text_to_sign(date: &str, request: &str) -> String {
+    let request = digest::digest(&digest::SHA256, request.as_bytes());
+    let request: String = request.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("AWS4-HMAC-SHA256\n{date}\n{}/us-east-1/s3/aws4_request\n{request}", &date[..8])
 }
 
 const PNG: [(&str, &str); 1] = [("content-type", "image/png")];
