@@ -1,15 +1,15 @@
 //! What is known of objects and of uploads in parts, in the store's own file. An object is there
 //! from the transaction on that also puts its event into the queue.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use dynoxide::storage::Storage;
 use models::{Ambient, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use s3s::{S3Error, S3Result, s3_error};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::facts::Facts;
 use crate::invocation::{QUEUE, Shared, enqueue};
 
 const TABLES: &str = "
@@ -37,20 +37,6 @@ pub(super) struct Object {
     pub(super) etag: String,
     pub(super) modified: Timestamp,
     pub(super) facts: Facts,
-}
-
-/// What whoever uploads an object says of it, to be said again when it is read.
-#[derive(Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct Facts {
-    pub(super) content_type: Option<String>,
-    pub(super) content_encoding: Option<String>,
-    pub(super) content_disposition: Option<String>,
-    pub(super) content_language: Option<String>,
-    pub(super) cache_control: Option<String>,
-    pub(super) metadata: BTreeMap<String, String>,
-    /// By algorithm, in lower case.
-    pub(super) checksums: BTreeMap<String, String>,
 }
 
 /// A part of an upload.

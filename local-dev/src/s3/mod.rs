@@ -9,6 +9,7 @@ mod access;
 mod contents;
 mod deletions;
 mod digests;
+mod facts;
 mod form;
 mod index;
 mod listing;

@@ -18,7 +18,8 @@ use super::{
     BUCKET, Notified,
     contents::{Contents, Pieces},
     digests::{Checksums, Digested, Digests},
-    index::{Facts, Index, Object, ToEvent, broken},
+    facts::Facts,
+    index::{Index, Object, ToEvent, broken},
     notice::{self, Call},
 };
 

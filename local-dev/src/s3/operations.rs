@@ -13,7 +13,8 @@ use super::{
     BUCKET,
     access::check_version_id,
     digests::{checksums_in, etag_of_parts, tell_checksums},
-    index::{Facts, Object as Kept, Part as KeptPart},
+    facts::{Facts, facts_of, kept_encoding, tell_object},
+    index::{Object as Kept, Part as KeptPart},
     notice::form_encoded,
     objects::{
         Making, Objects, Told, call, check_bucket, check_reading, count, etag, failed, holds,
@@ -26,44 +27,6 @@ use super::{
 const PAGE: i32 = 1000;
 
 type Answer<T> = S3Result<S3Response<T>>;
-
-/// What a request says of the object that it makes.
-macro_rules! facts_of {
-    ($input:expr) => {
-        Facts {
-            content_type: $input.content_type.clone(),
-            content_encoding: kept_encoding($input.content_encoding.as_deref()),
-            content_disposition: $input.content_disposition.clone(),
-            content_language: $input.content_language.clone(),
-            cache_control: $input.cache_control.clone(),
-            metadata: $input.metadata.clone().unwrap_or_default().into_iter().collect(),
-            ..Facts::default()
-        }
-    };
-}
-
-/// What an answer says of an object.
-macro_rules! tell_object {
-    ($output:ident, $object:expr, $tells_checksums:expr) => {{
-        let (object, facts) = (&$object, $object.facts.clone());
-        let sums = if $tells_checksums { facts.checksums } else { Default::default() };
-        let content_type = facts.content_type.or_else(|| Some("binary/octet-stream".to_owned()));
-        let output = $output {
-            accept_ranges: Some("bytes".to_owned()),
-            cache_control: facts.cache_control,
-            content_disposition: facts.content_disposition,
-            content_encoding: facts.content_encoding,
-            content_language: facts.content_language,
-            content_length: Some(count(object.size)),
-            content_type,
-            e_tag: Some(etag(object)),
-            last_modified: Some(moment(object.modified)),
-            metadata: Some(facts.metadata.into_iter().collect()),
-            ..Default::default()
-        };
-        tell_checksums!(output, sums)
-    }};
-}
 
 #[async_trait::async_trait]
 impl S3 for Objects {
@@ -374,12 +337,4 @@ fn condition(headers: &HeaderMap, name: &HeaderName) -> S3Result<Option<ETagCond
     condition
         .transpose()
         .map_err(|error| s3_error!(error, InvalidArgument, "{name} is no entity tag"))
-}
-
-/// `aws-chunked` is how a body came, and nothing that S3 keeps
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html>).
-fn kept_encoding(said: Option<&str>) -> Option<String> {
-    let encodings = said?.split(',').map(str::trim);
-    let kept: Vec<_> = encodings.filter(|it| !it.eq_ignore_ascii_case("aws-chunked")).collect();
-    Some(kept.join(",")).filter(|kept| !kept.is_empty())
 }
