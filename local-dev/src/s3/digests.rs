@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use s3s::{
-    S3Result,
+    S3Error, S3ErrorCode, S3Result,
     checksum::ChecksumHasher,
     crypto::{Checksum as _, Crc32, Crc32c, Crc64Nvme, Md5, Sha1, Sha256},
     s3_error,
@@ -49,6 +49,8 @@ const NAMES: &str = "x-amz-checksum-";
 pub(super) struct Digests {
     md5: Md5,
     checksums: ChecksumHasher,
+    /// The checksums that are to come behind the body.
+    behind: Vec<String>,
     pub(super) size: u64,
 }
 
@@ -62,9 +64,16 @@ impl Digests {
     ) -> S3Result<Self> {
         let behind = headers.get("x-amz-trailer").and_then(|names| names.to_str().ok());
         let behind = behind.into_iter().flat_map(|names| names.split(','));
-        let behind = behind.filter_map(|name| name.trim().strip_prefix(NAMES));
+        let behind = behind.filter_map(|name| name.trim().strip_prefix(NAMES)).map(str::to_owned);
+        let behind: Vec<_> = behind.collect();
+        let names = told.keys().chain(&behind).map(String::as_str).chain(algorithm);
+        Ok(Self { behind: behind.clone(), ..Self::of(names)? })
+    }
+
+    /// MD5, and the checksums of these algorithms.
+    pub(super) fn of<'a>(names: impl Iterator<Item = &'a str>) -> S3Result<Self> {
         let mut checksums = ChecksumHasher::default();
-        for name in told.keys().map(String::as_str).chain(algorithm).chain(behind) {
+        for name in names {
             match name.to_ascii_lowercase().as_str() {
                 "crc32" => checksums.crc32 = Some(Crc32::new()),
                 "crc32c" => checksums.crc32c = Some(Crc32c::new()),
@@ -74,12 +83,7 @@ impl Digests {
                 _ => return Err(s3_error!(NotImplemented, "There is no such checksum here.")),
             }
         }
-        Ok(Self { md5: Md5::new(), checksums, size: 0 })
-    }
-
-    /// MD5 alone.
-    pub(super) fn plain() -> Self {
-        Self { md5: Md5::new(), checksums: ChecksumHasher::default(), size: 0 }
+        Ok(Self { md5: Md5::new(), checksums, behind: Vec::new(), size: 0 })
     }
 
     pub(super) fn update(&mut self, bytes: &[u8]) {
@@ -90,7 +94,12 @@ impl Digests {
 
     pub(super) fn finish(self) -> Digested {
         let sums = self.checksums.finalize();
-        Digested { md5: self.md5.finalize(), size: self.size, checksums: checksums_in!(sums) }
+        Digested {
+            md5: self.md5.finalize(),
+            size: self.size,
+            checksums: checksums_in!(sums),
+            behind: self.behind,
+        }
     }
 }
 
@@ -98,6 +107,7 @@ pub(super) struct Digested {
     pub(super) md5: [u8; 16],
     pub(super) size: u64,
     pub(super) checksums: Checksums,
+    behind: Vec<String>,
 }
 
 impl Digested {
@@ -121,6 +131,10 @@ impl Digested {
                 return Err(wrong());
             }
         }
+        let has_come = |name| behind.is_some_and(|it| it.contains_key(format!("{NAMES}{name}")));
+        if !self.behind.iter().all(has_come) {
+            return Err(malformed_trailer());
+        }
         let behind = behind.into_iter().flatten().filter_map(|(name, sum)| {
             Some((name.as_str().strip_prefix(NAMES)?.to_owned(), sum.to_str().ok()?.to_owned()))
         });
@@ -131,6 +145,14 @@ impl Digested {
             Err(wrong())
         }
     }
+}
+
+fn malformed_trailer() -> S3Error {
+    let code = S3ErrorCode::Custom("MalformedTrailerError".into());
+    let why = "What x-amz-trailer names has not come behind the body.";
+    let mut error = S3Error::with_message(code, why);
+    error.set_status_code(StatusCode::BAD_REQUEST);
+    error
 }
 
 /// The entity tag of what was uploaded in parts: over their MD5s, and how many they were.

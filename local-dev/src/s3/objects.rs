@@ -21,6 +21,7 @@ use super::{
     facts::Facts,
     index::{Index, Object, ToEvent, broken},
     notice::{self, Call},
+    parts::{Joined, Piece},
 };
 
 /// What one upload may have at most
@@ -116,22 +117,22 @@ impl Objects {
         Ok(Taken { content: draft.keep().map_err(broken)?, digested })
     }
 
-    /// Make one content of these.
-    pub(super) async fn join(
-        &self,
-        all: impl Iterator<Item = (String, u64)> + Send,
-    ) -> S3Result<Taken> {
-        let mut digests = Digests::plain();
+    /// Make one content of these, as far as they are what their sender says, and so is the whole.
+    pub(super) async fn join(&self, pieces: &[Piece], told: &Checksums) -> S3Result<Taken> {
+        let mut joined = Joined::new(told)?;
         let mut draft = self.contents.draft(self.ambient.new_id().to_string()).map_err(broken)?;
-        for (content, size) in all {
-            for piece in self.contents.read(&content, 0..size).map_err(broken)? {
-                let piece = piece.map_err(broken)?;
-                digests.update(&piece);
-                draft.write(&piece).map_err(broken)?;
+        for Piece { content, size, told } in pieces {
+            joined.begin(told)?;
+            for bytes in self.contents.read(content, 0..*size).map_err(broken)? {
+                let bytes = bytes.map_err(broken)?;
+                joined.update(&bytes);
+                draft.write(&bytes).map_err(broken)?;
                 tokio::task::yield_now().await;
             }
+            joined.end(told)?;
         }
-        Ok(Taken { content: draft.keep().map_err(broken)?, digested: digests.finish() })
+        let digested = joined.finish(told)?;
+        Ok(Taken { content: draft.keep().map_err(broken)?, digested })
     }
 
     /// Make an object of what was taken, and tell of it where somebody listens. Both are there, or

@@ -12,7 +12,7 @@ use s3s::{S3, S3Request, S3Response, S3Result, dto::*, s3_error};
 use super::{
     BUCKET,
     access::check_version_id,
-    digests::{checksums_in, etag_of_parts, tell_checksums},
+    digests::{Checksums, checksums_in, etag_of_parts, tell_checksums},
     facts::{Facts, facts_of, kept_encoding, tell_object},
     index::{Object as Kept, Part as KeptPart},
     notice::form_encoded,
@@ -20,7 +20,7 @@ use super::{
         Making, Objects, Told, call, check_bucket, check_reading, count, etag, failed, holds,
         moment,
     },
-    parts::{check_number, chosen},
+    parts::{Piece, check_number, check_size, chosen},
 };
 
 /// A page of a listing.
@@ -142,8 +142,12 @@ impl S3 for Objects {
                  without changing the object's metadata."
             ));
         }
-        let facts = if replaces { facts_of!(input) } else { source.facts };
-        let taken = self.join([(source.content, source.size)].into_iter()).await?;
+        let mut facts = if replaces { facts_of!(input) } else { source.facts };
+        // A copy has not come in parts.
+        facts.checksums.retain(|_, sum| !sum.contains('-'));
+        let Kept { content, size, .. } = source;
+        let piece = Piece { content, size, told: Checksums::new() };
+        let taken = self.join(&[piece], &Checksums::new()).await?;
         let making = Making {
             how: "Copy",
             call: &call,
@@ -269,15 +273,22 @@ impl S3 for Objects {
         request: S3Request<CompleteMultipartUploadInput>,
     ) -> Answer<CompleteMultipartUploadOutput> {
         let call = call(&request)?;
-        let input = request.input;
+        let mut input = request.input;
         check_bucket(&input.bucket)?;
-        let facts = self.index.upload(&input.upload_id, &input.key)?;
-        let named = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
-        let parts = chosen(&named, self.index.parts(&input.upload_id, &input.key)?)?;
-        let all = parts.iter().map(|part| (part.content.clone(), part.size));
-        let taken = self.join(all).await?;
-        let etags = etag_of_parts(parts.iter().map(|part| part.etag.as_str()));
+        let mut facts = self.index.upload(&input.upload_id, &input.key)?;
+        let named = input.multipart_upload.take().and_then(|upload| upload.parts);
+        let named = named.unwrap_or_default();
+        let parts = chosen(&named, &self.index.parts(&input.upload_id, &input.key)?)?;
+        check_size(input.mpu_object_size, parts.iter().map(|(part, _)| part.size).sum())?;
+        let etags = etag_of_parts(parts.iter().map(|(part, _)| part.etag.as_str()));
         let etags = etags.ok_or_else(|| s3_error!(InternalError, "a part has no entity tag"))?;
+        let pieces = parts.into_iter().map(|(part, told)| Piece {
+            content: part.content,
+            size: part.size,
+            told,
+        });
+        let taken = self.join(&pieces.collect::<Vec<_>>(), &checksums_in!(input)).await?;
+        facts.checksums = taken.digested.checksums.clone();
         let making = Making {
             how: "CompleteMultipartUpload",
             call: &call,
@@ -286,13 +297,14 @@ impl S3 for Objects {
             if_none_match: input.if_none_match.as_ref(),
         };
         let object = self.make(&input.key, etags, taken, facts, &making)?;
-        Ok(S3Response::new(CompleteMultipartUploadOutput {
+        let output = CompleteMultipartUploadOutput {
             location: Some(format!("/{BUCKET}/{}", form_encoded(&input.key))),
             e_tag: Some(etag(&object)),
             bucket: Some(input.bucket),
             key: Some(input.key),
             ..Default::default()
-        }))
+        };
+        Ok(S3Response::new(tell_checksums!(output, object.facts.checksums)))
     }
 
     async fn abort_multipart_upload(

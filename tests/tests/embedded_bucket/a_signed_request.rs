@@ -56,3 +56,28 @@ async fn says_nothing_of_amazons_that_is_not_signed() {
     assert!(unsigned.text().contains("which were not signed"), "{}", unsigned.text());
     assert_eq!(signed.status, StatusCode::OK, "{}", signed.text());
 }
+
+/// What comes behind the body is said before it, and an upload without it may have lost its end.
+#[tokio::test]
+async fn is_refused_where_a_checksum_behind_it_does_not_come() {
+    let folder = tempdir().unwrap();
+    let laptop = Laptop::start(folder.path(), 1, &[]).await;
+    let sign = [
+        ("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"),
+        ("x-amz-decoded-content-length", "4"),
+        ("x-amz-trailer", "x-amz-checksum-crc32"),
+    ];
+    let body = |behind| format!("4\r\nmeow\r\n0\r\n{behind}\r\n");
+
+    for behind in ["", "x-amz-checksum-sha256:AAAA\r\n"] {
+        let put = put_signed(&laptop, &sign, &[], body(behind)).await;
+        put.assert_refused("MalformedTrailerError", 400);
+    }
+    let wrong = put_signed(&laptop, &sign, &[], body("x-amz-checksum-crc32:AAAAAA==\r\n")).await;
+    wrong.assert_refused("BadDigest", 400);
+    assert_eq!(fs::read_dir(folder.path().join("files")).unwrap().count(), 0);
+    let put = put_signed(&laptop, &sign, &[], body("x-amz-checksum-crc32:ihBq/g==\r\n")).await;
+
+    assert_eq!(put.status, StatusCode::OK, "{}", put.text());
+    assert_eq!(read(&laptop.client, "a").await, b"meow");
+}

@@ -5,6 +5,7 @@ mod a_form;
 mod a_presigned_url;
 mod a_signed_request;
 mod an_event;
+mod checksums;
 mod conditions;
 mod the_client;
 mod what_is_not_kept;
