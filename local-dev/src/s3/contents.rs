@@ -12,6 +12,7 @@ use std::{
 };
 
 use axum::body::Bytes;
+use models::Id;
 
 use crate::private;
 
@@ -47,16 +48,22 @@ impl Contents {
         Ok(Self::Folder(folder))
     }
 
-    /// Forget all but these: a process that was killed leaves drafts and replaced ones behind.
-    pub(super) fn retain(&self, known: &HashSet<String>) -> io::Result<()> {
-        let Self::Folder(folder) = self else { return Ok(()) };
+    /// Forget all but these: a process that was killed leaves drafts and replaced ones behind, and
+    /// an older store put back does not know the newer ones. Gives how many there were. What has
+    /// another name than an id, as contents have, is somebody else's.
+    pub(super) fn retain(&self, known: &HashSet<String>) -> io::Result<usize> {
+        let Self::Folder(folder) = self else { return Ok(0) };
+        let mut forgotten = 0;
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
-            if !entry.file_name().to_str().is_some_and(|name| known.contains(name)) {
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let is_id = name.parse::<Id>().is_ok_and(|id| id.to_string() == name);
+            if is_id && !known.contains(&name) && entry.file_type()?.is_file() {
                 fs::remove_file(entry.path())?;
+                forgotten += 1;
             }
         }
-        Ok(())
+        Ok(forgotten)
     }
 
     pub(super) fn draft(&self, id: String) -> io::Result<Draft<'_>> {
@@ -80,6 +87,15 @@ impl Contents {
                 let piece = content.slice(in_memory(range.start)?..in_memory(range.end)?);
                 Ok(Box::new(std::iter::once(Ok(piece))))
             }
+        }
+    }
+
+    /// A new name in a folder is safe when the folder is; Windows opens none.
+    fn sync(&self) -> io::Result<()> {
+        match self {
+            #[cfg(unix)]
+            Self::Folder(folder) => File::open(folder)?.sync_all(),
+            _ => Ok(()),
         }
     }
 
@@ -107,7 +123,10 @@ impl Draft<'_> {
     /// Keep it, whatever happens to the machine. Gives its id.
     pub(super) fn keep(mut self) -> io::Result<String> {
         match &mut self.place {
-            Place::File(file) => file.sync_all()?,
+            Place::File(file) => {
+                file.sync_all()?;
+                self.contents.sync()?;
+            }
             Place::Memory { content, kept } => {
                 drop(lock(kept).insert(self.id.clone(), mem::take(content).into()));
             }

@@ -174,8 +174,12 @@ fn objects(
     let unusable = |cause| BucketError::Unusable { path, cause };
     let known = index.contents().map_err(failed)?;
     let contents = Contents::new(folder.map(Path::to_owned));
-    let contents = contents.and_then(|contents| contents.retain(&known).map(|()| contents));
-    Ok(Objects { index, contents: contents.map_err(unusable)?, ambient, notified })
+    let kept = contents.and_then(|contents| Ok((contents.retain(&known)?, contents)));
+    let (forgotten, contents) = kept.map_err(unusable)?;
+    if forgotten > 0 {
+        tracing::warn!(forgotten, "removed files that the store does not know");
+    }
+    Ok(Objects { index, contents, ambient, notified })
 }
 
 fn prefixes(modules: &[Module]) -> Vec<&'static str> {

@@ -8,6 +8,7 @@ mod an_event;
 mod checksums;
 mod conditions;
 mod the_client;
+mod the_folder;
 mod what_is_not_kept;
 
 use std::{fs, path::Path, time::Duration};
@@ -33,7 +34,7 @@ use local_dev::{BUCKET, EmbeddedBucket, EmbeddedStore, Function, connection};
 use models::{Ambient, Timestamp, aws::Access, store::Store};
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
-use tests::{LocalDev, receiver::Receiver, run, signing_key};
+use tests::{LocalDev, Log, receiver::Receiver, run, signing_key};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
