@@ -7,7 +7,7 @@ use s3s::{
     S3Error, S3ErrorCode, S3Request, S3Result,
     access::{S3Access, S3AccessContext},
     auth::{S3Auth, SecretKey},
-    dto::PostObjectInput,
+    dto::{PostObjectInput, PutObjectInput},
     s3_error,
 };
 
@@ -72,6 +72,18 @@ impl S3Access for Access {
         check_query(context.method(), query)?;
         for (name, value) in context.headers() {
             check_kept(name.as_str(), value.to_str().unwrap_or("what is no text"))?;
+        }
+        Ok(())
+    }
+
+    /// A presigned URL may have metadata in its query, where some SDKs put it.
+    async fn put_object(&self, request: &mut S3Request<PutObjectInput>) -> S3Result<()> {
+        let query = request.uri.query().unwrap_or_default();
+        let metadata = request.input.metadata.get_or_insert_default();
+        for (name, value) in parse(query.as_bytes()) {
+            if let Some(name) = name.to_ascii_lowercase().strip_prefix("x-amz-meta-") {
+                metadata.entry(name.to_owned()).or_insert(value.into_owned());
+            }
         }
         Ok(())
     }

@@ -55,7 +55,25 @@ macro_rules! tell_object {
         tell_checksums!(output, sums)
     }};
 }
-pub(super) use {facts_of, tell_object};
+
+/// What a reader wants an answer to say, whatever was said of the object
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>, `response-*`).
+macro_rules! tell_as_wanted {
+    ($output:expr, $input:expr) => {{
+        let (mut output, input) = ($output, &$input);
+        output.cache_control = input.response_cache_control.clone().or(output.cache_control);
+        output.content_disposition =
+            input.response_content_disposition.clone().or(output.content_disposition);
+        output.content_encoding =
+            input.response_content_encoding.clone().or(output.content_encoding);
+        output.content_language =
+            input.response_content_language.clone().or(output.content_language);
+        output.content_type = input.response_content_type.clone().or(output.content_type);
+        output.expires = input.response_expires.clone();
+        output
+    }};
+}
+pub(super) use {facts_of, tell_as_wanted, tell_object};
 
 /// `aws-chunked` is how a body came, and nothing that S3 keeps
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html>).

@@ -13,7 +13,7 @@ use super::{
     BUCKET,
     access::check_version_id,
     digests::{Checksums, checksums_in, etag_of_parts, tell_checksums},
-    facts::{Facts, facts_of, kept_encoding, tell_object},
+    facts::{Facts, facts_of, kept_encoding, tell_as_wanted, tell_object},
     index::{Object as Kept, Part as KeptPart},
     notice::form_encoded,
     objects::{
@@ -72,8 +72,8 @@ impl S3 for Objects {
         };
         let (object, pieces) = self.open(&input.key, wanted)?;
         let whole = input.range.is_none();
-        let mut output =
-            tell_object!(GetObjectOutput, object, whole && input.checksum_mode.is_some());
+        let output = tell_object!(GetObjectOutput, object, whole && input.checksum_mode.is_some());
+        let mut output = tell_as_wanted!(output, input);
         if !whole {
             let range = wanted(&object)?;
             output.content_length = Some(count(range.end - range.start));
@@ -90,7 +90,8 @@ impl S3 for Objects {
         let object = self.get(&input.key)?;
         check_reading(&object, input.if_match.as_ref(), input.if_none_match.as_ref())?;
         let tells_checksums = input.checksum_mode.is_some();
-        Ok(S3Response::new(tell_object!(HeadObjectOutput, object, tells_checksums)))
+        let output = tell_object!(HeadObjectOutput, object, tells_checksums);
+        Ok(S3Response::new(tell_as_wanted!(output, input)))
     }
 
     async fn delete_object(

@@ -2,6 +2,7 @@
 
 use std::{io, time::UNIX_EPOCH};
 
+use aws_sdk_s3::primitives::DateTime;
 use futures_util::stream;
 
 use super::*;
@@ -37,6 +38,57 @@ async fn uploads_and_downloads_and_deletes_a_file() {
     assert_eq!((head.status, head.header("content-length")), (StatusCode::OK, Some("4")));
     assert_eq!(delete.status, StatusCode::NO_CONTENT);
     send(Method::GET, &url, &[], "").await.assert_refused("NoSuchKey", 404);
+}
+
+/// So that a browser saves what it would show, say.
+#[tokio::test]
+async fn is_answered_in_the_words_that_it_wants() {
+    let folder = tempdir().unwrap();
+    let laptop = Laptop::start(folder.path(), 1, &[]).await;
+    laptop.put("a", b"meow").await;
+    let get = laptop.client.get_object().bucket(BUCKET).key("a");
+    let get = get.response_content_type("text/plain").response_cache_control("no-store");
+    let get = get.response_content_disposition("attachment; filename=\"cat.txt\"");
+    let get = get.response_content_language("en").response_content_encoding("identity");
+    let get = get.response_expires(DateTime::from_secs(1_795_365_000));
+
+    let got = send(Method::GET, get.presigned(for_an_hour()).await.unwrap().uri(), &[], "").await;
+    let plain = send(Method::GET, &download_url(&laptop.client, "a").await, &[], "").await;
+
+    let said = [
+        ("content-type", "text/plain"),
+        ("cache-control", "no-store"),
+        ("content-disposition", "attachment; filename=\"cat.txt\""),
+        ("content-language", "en"),
+        ("content-encoding", "identity"),
+        ("expires", "Sun, 22 Nov 2026 16:30:00 GMT"),
+    ];
+    assert_eq!((got.status, got.text()), (StatusCode::OK, "meow"));
+    for (name, value) in said {
+        assert_eq!(got.header(name), Some(value), "{name}");
+        assert_ne!(plain.header(name), Some(value), "{name}");
+    }
+}
+
+/// Some SDKs put into the query what others have as headers, and a phone then sends none.
+#[tokio::test]
+async fn has_metadata_in_its_query() {
+    let folder = tempdir().unwrap();
+    let Laptop { client, .. } = &Laptop::start(folder.path(), 1, &[]).await;
+    let put = client.put_object().bucket(BUCKET).key("a").customize();
+    let put = put.mutate_request(|request| {
+        let uri = format!("{}&x-amz-meta-owner=maya%20%26%20omar", request.uri());
+        request.set_uri(uri).expect("it is a URI");
+    });
+    let url = put.presigned(for_an_hour()).await.unwrap().uri().to_owned();
+
+    let put = send(Method::PUT, &url, &[], "meow").await;
+    let forged = send(Method::PUT, &url.replace("maya", "eve"), &[], "meow").await;
+
+    assert_eq!(put.status, StatusCode::OK, "{}", put.text());
+    forged.assert_refused("SignatureDoesNotMatch", 403);
+    let head = client.head_object().bucket(BUCKET).key("a").send().await.unwrap();
+    assert_eq!(head.metadata.unwrap()["owner"], "maya & omar");
 }
 
 #[tokio::test]
