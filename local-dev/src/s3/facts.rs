@@ -78,7 +78,8 @@ pub(super) use {facts_of, tell_as_wanted, tell_object};
 /// `aws-chunked` is how a body came, and nothing that S3 keeps
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html>).
 pub(super) fn kept_encoding(said: Option<&str>) -> Option<String> {
-    let encodings = said?.split(',').map(str::trim);
-    let kept: Vec<_> = encodings.filter(|it| !it.eq_ignore_ascii_case("aws-chunked")).collect();
-    Some(kept.join(",")).filter(|kept| !kept.is_empty())
+    let encodings = said?.split(',');
+    let kept: Vec<_> =
+        encodings.filter(|it| !it.trim().eq_ignore_ascii_case("aws-chunked")).collect();
+    Some(kept.join(",").trim().to_owned()).filter(|kept| !kept.is_empty())
 }

@@ -49,7 +49,7 @@ async fn keeps_the_encoding_of_a_file_and_not_of_its_way() {
         told.push(head.content_encoding);
     }
 
-    assert_eq!(told, [None, Some("gzip".to_owned()), Some("gzip,br".to_owned())]);
+    assert_eq!(told, [None, Some("gzip".to_owned()), Some("gzip, br".to_owned())]);
 }
 
 #[tokio::test]
