@@ -47,13 +47,21 @@ async fn only_from_here(request: Request, next: Next) -> Response {
 
 /// By `Host`, and by `Origin` where a page asks.
 fn is_asked_by_our_name(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let host = text(header::HOST).unwrap_or_default();
-    let name = host.rsplit_once(':').map_or(host, |(name, port)| {
+    let ours = ["localhost", "127.0.0.1", "[::1]"].contains(&asked_name(headers));
+    let origin = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
+    ours && origin.is_none_or(|origin| origin == format!("http://{}", host(headers)))
+}
+
+fn host(headers: &HeaderMap) -> &str {
+    headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
+}
+
+/// The name in `Host`, without the port. Empty where there is none.
+pub(crate) fn asked_name(headers: &HeaderMap) -> &str {
+    let host = host(headers);
+    host.rsplit_once(':').map_or(host, |(name, port)| {
         if port.bytes().all(|byte| byte.is_ascii_digit()) { name } else { host }
-    });
-    let ours = ["localhost", "127.0.0.1", "[::1]"].contains(&name);
-    ours && text(header::ORIGIN).is_none_or(|origin| origin == format!("http://{host}"))
+    })
 }
 
 async fn list_mails(State(mailbox): State<Arc<Mailbox>>) -> Response {

@@ -11,6 +11,7 @@ mod cli;
 mod data;
 mod dev;
 mod docs;
+mod door;
 mod filter;
 mod gateway;
 mod greeting;
@@ -26,6 +27,7 @@ mod producer;
 mod queue;
 mod reach;
 mod role;
+mod runtimes;
 #[cfg(feature = "s3")]
 mod s3;
 mod schedule;

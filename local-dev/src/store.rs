@@ -6,18 +6,15 @@ use std::{
     io::{self, Read},
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
-    sync::{
-        LazyLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
 use dynoxide::{Database, storage::Storage};
-use tokio::{runtime::Runtime, sync::oneshot, task::JoinHandle, time::timeout};
+use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 
 use crate::{
-    private,
+    door, private, runtimes,
     stream::{self, Stream},
 };
 
@@ -61,16 +58,6 @@ pub enum StoreError {
 
 const GRACE: Duration = Duration::from_secs(2);
 
-/// One small runtime for every store of the process. The database blocks its workers, so it must
-/// not be the app's; and a test that starts a store should not pay for threads.
-static RUNTIME: LazyLock<io::Result<Runtime>> = LazyLock::new(|| {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("embedded-store")
-        .enable_all()
-        .build()
-});
-
 impl EmbeddedStore {
     /// A store in memory on a port of the system's choice: what a test wants.
     pub fn memory() -> Result<Self, StoreError> {
@@ -100,7 +87,7 @@ impl EmbeddedStore {
         file: Option<PathBuf>,
     ) -> Result<Self, StoreError> {
         let failed = |error: &dyn ToString| StoreError::Serve(error.to_string());
-        let runtime = RUNTIME.as_ref().map_err(|error| failed(error))?;
+        let runtime = runtimes::STORE.as_ref().map_err(|error| failed(error))?;
         let address = listener.local_addr().map_err(|error| failed(&error))?;
         listener.set_nonblocking(true).map_err(|error| failed(&error))?;
         let listener = {
@@ -111,10 +98,8 @@ impl EmbeddedStore {
         let served_database = database.clone();
         let served = runtime.spawn(async move {
             let stopped = async move { drop(stopped.await) };
-            if let Err(error) =
-                dynoxide::server::serve_with_shutdown(listener, served_database, stopped).await
-            {
-                tracing::error!(error, "the embedded store stopped");
+            if let Err(error) = door::serve(listener, served_database, stopped).await {
+                tracing::error!(%error, "the embedded store stopped");
             }
         });
         let endpoint = format!("http://{address}");
@@ -135,11 +120,12 @@ impl EmbeddedStore {
         storage.map(Some).map_err(|error| StoreError::Serve(error.to_string()))
     }
 
-    /// Run something beside the store, where reading it may block.
+    /// Run something beside the store, on threads that reading its file may block.
     pub(crate) fn beside(
         work: impl Future<Output = ()> + Send + 'static,
     ) -> Result<JoinHandle<()>, StoreError> {
-        let runtime = RUNTIME.as_ref().map_err(|error| StoreError::Serve(error.to_string()))?;
+        let runtime = runtimes::BESIDE.as_ref();
+        let runtime = runtime.map_err(|error| StoreError::Serve(error.to_string()))?;
         Ok(runtime.spawn(work))
     }
 

@@ -1,0 +1,227 @@
+//! The embedded store's door. What keeps the data answers every page of every origin
+//! (`Access-Control-Allow-Origin: *`) and asks for no key, so it is never what listens: the port is
+//! ours, and what may come in goes on over connections that nobody else can open.
+
+use std::{
+    error::Error,
+    io,
+    net::{Ipv4Addr, Ipv6Addr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, Version, header},
+    response::{IntoResponse, Response},
+    serve::ListenerExt,
+};
+use dynoxide::{Database, server::serve_with_shutdown};
+use http_body_util::BodyExt;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+};
+
+use crate::dev::asked_name;
+
+/// As DynamoDB refuses.
+const REFUSED: &str = r#"{"__type":"com.amazon.coral.service#AccessDeniedException","message":"The embedded store is for programs of this machine, by localhost or an address, and for no page."}"#;
+
+/// Let programs at this database, by this listener, until `stopped` and then until every request is
+/// answered.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    database: Database,
+    stopped: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let inside = Arc::new(Inside { database, idle: Mutex::default() });
+    let router = Router::new().fallback(pass).with_state(inside);
+    // Small answers leave at once. Should this fail, they leave a little later.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    axum::serve(listener, router).with_graceful_shutdown(stopped).await
+}
+
+async fn pass(State(inside): State<Arc<Inside>>, mut request: Request) -> Response {
+    if !is_of_a_program(request.headers()) {
+        let content_type = [(header::CONTENT_TYPE, "application/x-amz-json-1.0")];
+        return (StatusCode::FORBIDDEN, content_type, REFUSED).into_response();
+    }
+    // Whether this connection stays says nothing of the one inside.
+    request.headers_mut().remove(header::CONNECTION);
+    *request.version_mut() = Version::HTTP_11;
+    match inside.ask(request).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            tracing::error!(error, "the embedded store has no answer");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// A page names its origin wherever it could read the answer or change something. A name that
+/// somebody else lets lead here would make that origin its own, so the host is an address or
+/// `localhost`.
+fn is_of_a_program(headers: &HeaderMap) -> bool {
+    let name = asked_name(headers);
+    let in_brackets = || name.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok();
+    let is_ours =
+        name == "localhost" || name.parse::<Ipv4Addr>().is_ok() || in_brackets().is_some();
+    is_ours && !headers.contains_key(header::ORIGIN)
+}
+
+/// The database, and connections to it that wait for a request.
+struct Inside {
+    database: Database,
+    idle: Mutex<Vec<Line>>,
+}
+
+/// A connection to the database. It ends when this is dropped.
+struct Line {
+    requests: SendRequest<Body>,
+    _open: oneshot::Sender<()>,
+}
+
+type Failed = Box<dyn Error + Send + Sync>;
+
+impl Inside {
+    /// One that has broken is not there for the next request.
+    async fn ask(&self, request: Request) -> Result<Response, Failed> {
+        let mut line = match self.waiting().await {
+            Some(line) => line,
+            None => self.connect().await?,
+        };
+        let (parts, body) = line.requests.send_request(request).await?.into_parts();
+        let body = body.collect().await?.to_bytes();
+        self.idle().push(line);
+        Ok(Response::from_parts(parts, body.into()))
+    }
+
+    async fn waiting(&self) -> Option<Line> {
+        loop {
+            let mut line = self.idle().pop()?;
+            if line.requests.ready().await.is_ok() {
+                return Some(line);
+            }
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Line>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The library serves nothing but a listener. So each connection has one of its own, which is
+    /// there for this connection and is gone as soon as that is taken: the library goes on with it.
+    async fn connect(&self) -> Result<Line, Failed> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let stream = TcpStream::connect(listener.local_addr()?).await?;
+        stream.set_nodelay(true)?;
+        let (mut requests, connection) = handshake(TokioIo::new(stream)).await?;
+        // How it ends is told to whoever has sent a request.
+        tokio::spawn(async move { drop(connection.await) });
+        let (open, closed) = oneshot::channel::<()>();
+        let closed = async move { drop(closed.await) };
+        let hello = Request::get("/").header(header::HOST, "localhost").body(Body::empty())?;
+        tokio::select! {
+            answer = requests.send_request(hello) => drop(answer?.into_body().collect().await?),
+            ended = serve_with_shutdown(listener, self.database.clone(), closed) => ended?,
+        }
+        Ok(Line { requests, _open: open })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read, Write},
+        net::TcpStream,
+    };
+
+    use models::{Ambient, store::Store};
+
+    use crate::{EmbeddedStore, connection};
+
+    /// The whole answer, in small letters. The connection ends behind it.
+    fn ask(store: &EmbeddedStore, method: &str, headers: &str) -> String {
+        let address = store.endpoint().strip_prefix("http://").unwrap();
+        let body = r#"{"TableName":"landline"}"#;
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(
+            stream,
+            "{method} / HTTP/1.1\r\n{headers}\r\nX-Amz-Target: DynamoDB_20120810.Scan\r\n\
+             Content-Type: application/x-amz-json-1.0\r\n\
+             Authorization: AWS4-HMAC-SHA256 Credential=a/20261122/us-east-1/dynamodb/aws4_request, \
+             SignedHeaders=host, Signature=b\r\nX-Amz-Date: 20261122T163000Z\r\n\
+             Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len(),
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.to_lowercase()
+    }
+
+    async fn with_a_table() -> EmbeddedStore {
+        let store = EmbeddedStore::memory().unwrap();
+        Store::connect(connection(&store), Ambient::system()).create_table().await.unwrap();
+        store
+    }
+
+    #[tokio::test]
+    async fn is_closed_to_pages_and_to_names_of_others() {
+        let store = with_a_table().await;
+        for headers in [
+            "Host: 127.0.0.1\r\nOrigin: https://example.com",
+            "Host: localhost\r\nOrigin: http://localhost",
+            "Host: localhost\r\nOrigin: null",
+            "Host: evil.example.com",
+            "Host: evil.example.com:8000\r\nOrigin: http://evil.example.com:8000",
+            "Host: localhost.example.com",
+            "X-Host: localhost",
+        ] {
+            for method in ["POST", "OPTIONS", "GET"] {
+                let preflight = format!("{headers}\r\nAccess-Control-Request-Method: POST");
+
+                let answer = ask(&store, method, &preflight);
+
+                assert!(answer.starts_with("http/1.1 403 "), "{method} {headers}: {answer}");
+                assert!(!answer.contains("access-control"), "{method} {headers}: {answer}");
+                assert!(answer.contains("accessdeniedexception"), "{method} {headers}: {answer}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn is_open_to_programs_of_this_machine() {
+        let store = with_a_table().await;
+        for host in ["localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000", "192.0.2.7"] {
+            // Connections inside serve one request after another.
+            for _ in 0..2 {
+                let answer = ask(&store, "POST", &format!("Host: {host}"));
+
+                assert!(answer.starts_with("http/1.1 200 "), "{host}: {answer}");
+                assert!(answer.contains(r#""scannedcount":0"#), "{answer}");
+            }
+        }
+    }
+
+    /// More than the database takes breaks a connection inside, and nothing else.
+    #[tokio::test]
+    async fn is_open_after_a_request_that_was_too_long() {
+        let store = with_a_table().await;
+        let address = store.endpoint().strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        let length = 17 * 1024 * 1024;
+        write!(stream, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n")
+            .unwrap();
+        // It may have been refused before it was sent.
+        drop(stream.write_all(&vec![b' '; length]));
+
+        let answer = ask(&store, "POST", "Host: localhost");
+
+        assert!(answer.starts_with("http/1.1 200 "), "{answer}");
+    }
+}
