@@ -18,10 +18,14 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::mapping::{CallError, FUNCTION, Function, TIME, invoke_as};
+use crate::{
+    discarded,
+    function::{CallError, Function},
+};
 
 /// Before the second attempt and before the third. Lambda waits one minute and two.
-const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_millis(500)];
+const PAUSES: [Duration; Function::MAXIMUM_RETRY_ATTEMPTS as usize] =
+    [Duration::from_millis(250), Duration::from_millis(500)];
 /// How long the queue is let alone when it cannot be read.
 const QUEUE_PAUSE: Duration = Duration::from_secs(1);
 /// Before what could not be kept as a failure is tried again.
@@ -74,8 +78,9 @@ struct Invocation {
     event: Box<RawValue>,
     failed: u32,
     /// It was there when this process began: another one may have died while it was at it, and what
-    /// that had leased is its own until its invocation would have ended.
-    left: bool,
+    /// that had leased is its own until its invocation would have ended. Before this time it is not
+    /// given up, however often it has failed.
+    left_until: Option<Instant>,
 }
 
 /// Carries out what is in the queue.
@@ -91,7 +96,7 @@ impl Invocations {
     /// Until `stopped`, and then what runs. What is left is in the queue.
     pub(crate) async fn follow(self, mut stopped: oneshot::Receiver<()>) {
         let (mut running, mut last) = (JoinSet::new(), 0);
-        let left = self.newest();
+        let left = Left { newest: self.newest(), until: Instant::now() + Function::TIMEOUT };
         let mut waiting: Vec<(Instant, Invocation)> = Vec::new();
         loop {
             let now = Instant::now();
@@ -131,8 +136,8 @@ impl Invocations {
         self.queue.lock().conn().query_row(newest, [], |row| row.get(0)).unwrap_or(i64::MAX)
     }
 
-    /// The first one after this; those up to `left` were there before.
-    fn next(&self, after: i64, left: i64) -> rusqlite::Result<Option<Invocation>> {
+    /// The first one after this.
+    fn next(&self, after: i64, left: Left) -> rusqlite::Result<Option<Invocation>> {
         let next = "SELECT id, request, event, failed FROM landline_invocations
             WHERE id > ?1 ORDER BY id LIMIT 1";
         let storage = self.queue.lock();
@@ -142,7 +147,8 @@ impl Invocations {
             let event = event.map_err(|error| {
                 rusqlite::Error::FromSqlConversionFailure(2, Type::Text, error.into())
             })?;
-            Ok(Invocation { id, request, event, failed, left: id <= left })
+            let left_until = (id <= left.newest).then_some(left.until);
+            Ok(Invocation { id, request, event, failed, left_until })
         });
         next.optional()
     }
@@ -150,16 +156,17 @@ impl Invocations {
     /// Call the function; what has failed comes again then.
     async fn attempt(self, mut invocation: Invocation) -> Option<(Instant, Invocation)> {
         let event = invocation.event.clone();
-        let Err(error) = invoke_as(&invocation.request, &self.function, event).await else {
+        let Err(error) = self.function.invoke_as(&invocation.request, event).await else {
             self.is_over(invocation.id);
             return None;
         };
         invocation.failed += 1;
         self.count(&invocation);
-        if let Some(pause) = pause(invocation.failed as usize, invocation.left) {
-            return Some((Instant::now() + pause, invocation));
+        let now = Instant::now();
+        if let Some(due) = due(invocation.failed, invocation.left_until, now) {
+            return Some((due, invocation));
         }
-        match self.give_up(&invocation, &error).await {
+        match self.give_up(&invocation, error).await {
             Ok(()) => {
                 self.is_over(invocation.id);
                 None
@@ -172,32 +179,24 @@ impl Invocations {
     }
 
     /// As Lambda tells a failure destination in S3
-    /// (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html>). The
-    /// name ends with `.json` besides: the folder of a laptop lists nothing else.
-    async fn give_up(&self, it: &Invocation, error: &CallError) -> Result<(), FailureStoreError> {
-        let now = self.function.ambient.now().to_string();
+    /// (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html>).
+    async fn give_up(&self, it: &Invocation, error: CallError) -> Result<(), FailureStoreError> {
+        let ambient = &self.function.ambient;
         let content = json!({
             "version": "1.0",
-            "timestamp": now,
+            "timestamp": ambient.now(),
             "requestContext": {
                 "requestId": it.request,
-                "functionArn": format!("{FUNCTION}:$LATEST"),
+                "functionArn": format!("{}:$LATEST", Function::ARN),
                 "condition": "RetriesExhausted",
                 "approximateInvokeCount": it.failed,
             },
             "requestPayload": it.event,
-            "responseContext": {
-                "statusCode": 200,
-                "executedVersion": "$LATEST",
-                "functionError": "Unhandled",
-            },
-            "responsePayload": { "errorMessage": error.to_string() },
+            "responseContext": discarded::response_context(true),
+            "responsePayload": discarded::response_payload(error),
         });
-        let name = FUNCTION.rsplit(':').next().unwrap_or_default();
-        let day = now[..10].replace('-', "/");
-        let second = now[..19].replace(':', ".");
-        let id = self.function.ambient.new_id();
-        let key = format!("aws/lambda/async/{name}/{day}/{second}-{id}.json");
+        let name = Function::ARN.rsplit(':').next().unwrap_or_default();
+        let key = discarded::key(&format!("async/{name}"), ambient);
         tracing::error!(key, "an event is given up");
         self.function.failures.put(&key, content.to_string().into_bytes()).await
     }
@@ -219,27 +218,57 @@ impl Invocations {
     }
 }
 
-/// Before it is tried again, where it is.
-fn pause(failed: usize, left: bool) -> Option<Duration> {
-    let pause = PAUSES.get(failed - 1).copied();
-    if left && failed == PAUSES.len() { Some(TIME) } else { pause }
+/// What was in the queue when this process began.
+#[derive(Clone, Copy)]
+struct Left {
+    /// The last one of it.
+    newest: i64,
+    /// When nothing of it can be leased any longer by a process that has died.
+    until: Instant,
+}
+
+/// When it is tried again, where it is.
+fn due(failed: u32, left_until: Option<Instant>, now: Instant) -> Option<Instant> {
+    match PAUSES.get(failed as usize - 1) {
+        // The last attempt of what was left is made when nobody can be at it.
+        Some(pause) if (failed as usize) < PAUSES.len() => Some(now + *pause),
+        Some(pause) => Some(left_until.unwrap_or(now).max(now + *pause)),
+        None => left_until.filter(|until| *until > now),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::pause;
+    use tokio::time::Instant;
 
-    /// A handler's lease ends with the invocation of a process that has died with it.
+    use super::due;
+
     #[test]
-    fn what_another_process_was_at_is_tried_once_more_when_its_time_is_over() {
-        let millis = |millis| Some(Duration::from_millis(millis));
+    fn what_has_failed_comes_twice_more() {
+        let now = Instant::now();
+        let millis = |millis| Some(now + Duration::from_millis(millis));
 
-        assert_eq!([1, 2, 3].map(|failed| pause(failed, false)), [millis(250), millis(500), None]);
-        assert_eq!(
-            [1, 2, 3].map(|failed| pause(failed, true)),
-            [millis(250), millis(120_000), None]
-        );
+        let due = [1, 2, 3].map(|failed| due(failed, None, now));
+
+        assert_eq!(due, [millis(250), millis(500), None]);
+    }
+
+    /// A handler's lease ends with the invocation of a process that has died with it. Others may have
+    /// begun and ended meanwhile, and counted.
+    #[test]
+    fn what_another_process_was_at_is_given_up_after_its_time_alone() {
+        let now = Instant::now();
+        let after = |seconds| now + Duration::from_secs(seconds);
+        let until = Some(after(120));
+
+        let early = [1, 2, 3, 4, 9].map(|failed| due(failed, until, now));
+        let late = [1, 2, 3, 9].map(|failed| due(failed, until, after(120)));
+
+        let quarter = Duration::from_millis(250);
+        assert_eq!(early, [Some(now + quarter), until, until, until, until]);
+        let half = Duration::from_millis(500);
+        assert_eq!(late, [Some(after(120) + quarter), Some(after(120) + half), None, None]);
     }
 }

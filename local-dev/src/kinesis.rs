@@ -9,7 +9,10 @@ use models::{Timestamp, aws::Access};
 use rusqlite::{Row, params};
 use serde_json::{Number, json};
 
-use crate::mapping::{BATCH, Entry, Shard};
+use crate::{
+    function::Function,
+    mapping::{Entry, Shard},
+};
 
 /// What waits. A number is given once.
 pub(crate) const RECORDS: &str = "
@@ -71,7 +74,7 @@ pub(crate) fn sequence_number(number: i64) -> String {
 
 impl Shard for OnlyShard {
     const BATCH_INFO: &str = "KinesisBatchInfo";
-    const LOOK: usize = BATCH;
+    const LOOK: usize = Function::BATCH_SIZE;
 
     fn next(&self, most: usize) -> Result<Vec<Entry>, Box<dyn Error>> {
         let mut query = self.storage.conn().prepare_cached(

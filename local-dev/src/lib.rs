@@ -10,9 +10,11 @@
 mod cli;
 mod data;
 mod dev;
+mod discarded;
 mod docs;
 mod door;
 mod filter;
+mod function;
 mod gateway;
 mod greeting;
 #[cfg(feature = "s3")]
@@ -39,10 +41,10 @@ mod token;
 
 pub use cli::run;
 pub use data::{DataDir, DataError};
+pub use function::Function;
 pub use gateway::{Front, Gateway, Source, StageError};
 pub use laptop::{Laptop, LaptopError, Ports, connection};
 pub use mail::Mailbox;
-pub use mapping::Function;
 pub use producer::{Pollers, Producer, SendError, deliver};
 #[cfg(feature = "s3")]
 pub use s3::{BUCKET, BucketError, EmbeddedBucket};

@@ -2,44 +2,26 @@
 //! Kinesis, and calls the events function, here in this process, with exactly the events of AWS; what
 //! fails comes again.
 
-use std::{error::Error, panic::AssertUnwindSafe, time::Duration};
+use std::{error::Error, time::Duration};
 
-use api::events::{Answer, Events, FailureStore, FailureStoreError};
-use futures_util::FutureExt;
-use lambda_runtime::{Context, LambdaEvent};
-use models::{Ambient, Timestamp};
+use api::events::{Answer, FailureStoreError};
+use models::Timestamp;
 use serde_json::{
     Value, json,
     value::{RawValue, to_raw_value},
 };
 use tokio::{sync::oneshot, time::timeout};
 
+pub(crate) use crate::function::Function;
+
+use crate::discarded::{self, mapping_id};
+
 /// How often a source without news is looked at. Lambda does so four times a second.
 pub(crate) const PAUSE: Duration = Duration::from_millis(250);
-/// As deploy/template.yaml says of the table's mapping: `BatchSize`, `MaximumRetryAttempts`, and
-/// `Timeout` of the function.
-pub(crate) const BATCH: usize = 25;
-const MOST_RETRIES: u32 = 20;
-pub(crate) const TIME: Duration = Duration::from_secs(120);
 /// Lambda ends a batch before the event has more than 6 MB.
 pub(crate) const LONGEST_EVENT: usize = 6_000_000;
 /// Between attempts, doubled from one to the next up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// The function that is called.
-pub(crate) const FUNCTION: &str =
-    "arn:aws:lambda:us-east-1:000000000000:function:landline-local-events";
-
-/// The function that events are for, and where those are kept that it cannot do.
-#[derive(Clone)]
-pub struct Function {
-    /// The handlers.
-    pub events: Events,
-    /// The destination of failures.
-    pub failures: FailureStore,
-    /// Time and ids.
-    pub ambient: Ambient,
-}
-
 /// One shard of a stream, from where it was left.
 pub(crate) trait Shard {
     /// How an invocation record calls what it says of a batch.
@@ -85,7 +67,7 @@ pub(crate) struct Mapping<S> {
 
 impl<S: Shard> Mapping<S> {
     pub(crate) fn new(shard: S, function: Function) -> Self {
-        Self { shard, function, failed: 0, most: BATCH }
+        Self { shard, function, failed: 0, most: Function::BATCH_SIZE }
     }
 
     /// Deliver what comes, until `stopped` and what is being delivered then.
@@ -127,12 +109,12 @@ impl<S: Shard> Mapping<S> {
             None => {
                 let end = &batch[batch.len() - 1].sequence_number;
                 self.shard.pass(if is_whole { &last } else { end });
-                (self.failed, self.most) = (0, BATCH);
+                (self.failed, self.most) = (0, Function::BATCH_SIZE);
             }
-            Some(Unhandled { from: 0, whole }) => self.fail(&batch, whole).await,
+            Some(Unhandled { from: 0, how }) => self.fail(&batch, how).await,
             Some(Unhandled { from, .. }) => {
                 self.shard.pass(&batch[from - 1].sequence_number);
-                (self.failed, self.most) = (1, BATCH);
+                (self.failed, self.most) = (1, Function::BATCH_SIZE);
             }
         }
         true
@@ -141,53 +123,55 @@ impl<S: Shard> Mapping<S> {
     /// Call the function, and read its answer as Lambda does: nothing named is success, and what it
     /// does not know is a failure of all. (`&mut`, since a connection is not for two threads.)
     async fn first_failed(&mut self, batch: &[Entry]) -> Option<Unhandled> {
-        let answer = invoke(&self.function, event(batch)).await;
-        match answer {
+        match self.function.invoke(event(batch)).await {
             Ok(Answer::Batch { failures }) => {
                 let first = failures.first()?;
                 let mut numbers = batch.iter().map(|entry| &entry.sequence_number);
                 let from = numbers.position(|number| *number == first.item_identifier);
-                Some(Unhandled { from: from.unwrap_or_default(), whole: from.is_none() })
+                let how = if from.is_some() { How::Named } else { How::Unknown };
+                Some(Unhandled { from: from.unwrap_or_default(), how })
             }
             Ok(_) => None,
-            Err(_) => Some(Unhandled { from: 0, whole: true }),
+            Err(_) => Some(Unhandled { from: 0, how: How::CallFailed }),
         }
     }
 
     /// The first record has failed, or the whole batch, which is then halved
     /// (`BisectBatchOnFunctionError`). One that has had all its attempts goes to the failures.
-    async fn fail(&mut self, batch: &[Entry], whole: bool) {
-        if whole && batch.len() > 1 {
+    async fn fail(&mut self, batch: &[Entry], how: How) {
+        if how != How::Named && batch.len() > 1 {
             self.most = batch.len() / 2;
             return;
         }
         self.failed += 1;
-        if self.failed <= MOST_RETRIES {
+        if self.failed <= Function::MAXIMUM_RECORD_RETRIES {
             return;
         }
-        if let Err(error) = self.give_up(&batch[..1]).await {
+        if let Err(error) = self.give_up(&batch[..1], how).await {
             tracing::error!(%error, "a record is not kept, so it comes again");
             return;
         }
         self.shard.pass(&batch[0].sequence_number);
-        (self.failed, self.most) = (0, BATCH);
+        (self.failed, self.most) = (0, Function::BATCH_SIZE);
     }
 
     /// As Lambda tells a failure destination in S3
     /// (<https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html>, and for
     /// Kinesis <https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html>).
-    async fn give_up(&mut self, batch: &[Entry]) -> Result<(), FailureStoreError> {
+    async fn give_up(&mut self, batch: &[Entry], how: How) -> Result<(), FailureStoreError> {
         let Function { ambient, failures, .. } = &self.function;
         let Entry { sequence_number: number, arrived_at, .. } = &batch[0];
+        let (now, arn) = (ambient.now(), self.shard.arn());
         let content = json!({
             "requestContext": {
                 "requestId": ambient.new_id(),
-                "functionArn": FUNCTION,
+                "functionArn": Function::ARN,
                 "condition": "RetryAttemptsExhausted",
                 "approximateInvokeCount": self.failed,
             },
+            "responseContext": discarded::response_context(how == How::CallFailed),
             "version": "1.0",
-            "timestamp": ambient.now(),
+            "timestamp": now,
             S::BATCH_INFO: {
                 "shardId": self.shard.id(),
                 "startSequenceNumber": number,
@@ -195,12 +179,13 @@ impl<S: Shard> Mapping<S> {
                 "approximateArrivalOfFirstRecord": arrived_at,
                 "approximateArrivalOfLastRecord": arrived_at,
                 "batchSize": 1,
-                "streamArn": self.shard.arn(),
+                "streamArn": arn,
             },
             "payload": event(batch).get(),
         });
-        let key = format!("aws/lambda/{}/{number}.json", self.shard.id());
-        tracing::error!(key, "a record is given up");
+        let folder = format!("{}/{}", mapping_id(&arn), self.shard.id());
+        let key = discarded::key(&folder, ambient);
+        tracing::error!(key, number, "a record is given up");
         failures.put(&key, content.to_string().into_bytes()).await
     }
 }
@@ -212,7 +197,7 @@ fn fitting(batch: &[Entry]) -> usize {
         length += entry.record.to_string().len();
         length <= LONGEST_EVENT
     };
-    batch.iter().take(BATCH).take_while(fits).count().max(1)
+    batch.iter().take(Function::BATCH_SIZE).take_while(fits).count().max(1)
 }
 
 /// The event of some records.
@@ -226,46 +211,22 @@ pub(crate) fn pause_after(failed: u32) -> Duration {
     LONGEST_PAUSE.min(PAUSE * 2_u32.saturating_pow(failed.saturating_sub(1)))
 }
 
-/// From where on records were not handled, and whether nobody knows which.
+/// From where on records were not handled.
 struct Unhandled {
     from: usize,
-    whole: bool,
+    how: How,
 }
 
-/// Why a call of the function has failed. The function logs it.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CallError {
-    /// It says so.
-    #[error("{0}")]
-    Refused(String),
-    /// Its time was over, or it panicked.
-    #[error("it did not end, or not in its time")]
-    Ended,
+/// How that is known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// The answer names the first one.
+    Named,
+    /// The answer names what was not sent: then it may be any.
+    Unknown,
+    /// There is no answer: any, too.
+    CallFailed,
 }
 
-/// Call the events function in this process, as Lambda would.
-pub(crate) async fn invoke(
-    function: &Function,
-    payload: Box<RawValue>,
-) -> Result<Answer, CallError> {
-    invoke_as(&function.ambient.new_id().to_string(), function, payload).await
-}
-
-/// [`invoke`] it under a request id, which all attempts of an asynchronous invocation share.
-pub(crate) async fn invoke_as(
-    request_id: &str,
-    function: &Function,
-    payload: Box<RawValue>,
-) -> Result<Answer, CallError> {
-    let Function { events, ambient, .. } = function;
-    let mut context = Context::default();
-    request_id.clone_into(&mut context.request_id);
-    context.deadline = ambient.now().plus(TIME).unix_millis().unsigned_abs();
-    FUNCTION.clone_into(&mut context.invoked_function_arn);
-    let call = events.invoke(LambdaEvent::new(payload, context));
-    match timeout(TIME, AssertUnwindSafe(call).catch_unwind()).await {
-        Ok(Ok(Ok(answer))) => Ok(answer),
-        Ok(Ok(Err(refused))) => Err(CallError::Refused(refused.to_string())),
-        Ok(Err(_)) | Err(_) => Err(CallError::Ended),
-    }
-}
+#[cfg(test)]
+mod tests;

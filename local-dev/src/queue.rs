@@ -20,7 +20,10 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::mapping::{Function, LONGEST_EVENT, PAUSE, invoke, pause_after};
+use crate::{
+    function::Function,
+    mapping::{LONGEST_EVENT, PAUSE, pause_after},
+};
 
 /// What waits. A number is given once.
 pub(crate) const MESSAGES: &str = "
@@ -143,7 +146,7 @@ impl Queue {
     /// not for two threads.)
     async fn failed(&mut self, batch: &[Message]) -> HashSet<String> {
         let all: HashSet<_> = batch.iter().map(|message| message.id.clone()).collect();
-        match invoke(&self.function, event(self.name, batch)).await {
+        match self.function.invoke(event(self.name, batch)).await {
             Ok(Answer::Batch { failures }) => {
                 let failed: HashSet<_> =
                     failures.into_iter().map(|it| it.item_identifier).collect();

@@ -2,15 +2,11 @@
 
 use std::{path::Path, sync::Arc};
 
-use api::events::{DeclarationsError, Refused, Trigger};
+use api::events::{DeclarationsError, FailureStoreError, Refused, Replayed, Trigger};
 use models::{Ambient, aws::Access};
 use serde_json::{Value, json, value::to_raw_value};
 
-use crate::{
-    Function, Mailbox, laptop,
-    mapping::{CallError, invoke},
-    reach::Reach,
-};
+use crate::{Function, Mailbox, function::CallError, laptop, reach::Reach};
 
 /// Why a command about events has not done its work.
 #[derive(Debug, thiserror::Error)]
@@ -22,11 +18,14 @@ pub(crate) enum ScheduleError {
     #[error("the schedule was not done: {0}")]
     Failed(#[from] CallError),
     /// Some failures are none the better for it.
-    #[error("{0} failures were not handled; they stay")]
-    NotHandled(usize),
+    #[error("{}", stay(.0))]
+    NotHandled(Replayed),
     /// The failures cannot be read.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// Nor those that nobody has asked for.
+    #[error("the failures cannot be listed: {0}")]
+    Unlisted(#[from] FailureStoreError),
     /// What modules say of their event handlers.
     #[error(transparent)]
     Declarations(#[from] DeclarationsError),
@@ -41,7 +40,7 @@ pub(crate) async fn run(reach: &Reach, path: &Path, name: &str) -> Result<String
     }
     let ambient = Ambient::system();
     let payload = to_raw_value(&event(name, &ambient)).expect("JSON can be written");
-    invoke(&function(reach, path)?, payload).await?;
+    function(reach, path)?.invoke(payload).await?;
     Ok(format!("Done: {name}\n"))
 }
 
@@ -51,11 +50,35 @@ pub(crate) async fn replay(
     path: &Path,
     prefix: &str,
 ) -> Result<String, ScheduleError> {
-    let replayed = function(reach, path)?.events.replay(prefix, None).await?;
-    match replayed.failed.len() + replayed.left {
-        0 => Ok(format!("Handled {} failures, all that there were.\n", replayed.replayed)),
-        stay => Err(ScheduleError::NotHandled(stay)),
+    let function = function(reach, path)?;
+    let outcome = function.events.replay(prefix, None).await?;
+    match outcome {
+        Replayed { left: 1.., .. } => Err(ScheduleError::NotHandled(outcome)),
+        Replayed { ref failed, .. } if !failed.is_empty() => {
+            Err(ScheduleError::NotHandled(outcome))
+        }
+        Replayed { replayed: 0, .. } => {
+            let others = function.failures.list("").await?.len();
+            Ok(format!("There is no failure under `{prefix}`, and {others} under other names.\n"))
+        }
+        Replayed { replayed, .. } => {
+            Ok(format!("Handled {replayed} failures, all that there were under `{prefix}`.\n"))
+        }
     }
+}
+
+/// What has become of which.
+fn stay(outcome: &Replayed) -> String {
+    let Replayed { replayed, failed, left } = outcome;
+    let mut sentence = format!("{replayed} failures were handled");
+    if !failed.is_empty() {
+        let names = failed.join(", ");
+        sentence += &format!("; {} have failed again and stay: {names}", failed.len());
+    }
+    if *left > 0 {
+        sentence += &format!("; there was no time for {left}, which stay");
+    }
+    sentence
 }
 
 fn function(reach: &Reach, path: &Path) -> Result<Function, DeclarationsError> {

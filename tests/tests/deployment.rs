@@ -62,6 +62,7 @@ mod template {
         events::{Trigger, stream_filter},
     };
     use auth::{Roles, SessionRules};
+    use local_dev::Function;
     use serde_json::{Value, json};
     use tests::{World, call_store};
 
@@ -172,6 +173,23 @@ mod template {
         let number = |name: &str| mapping[name].as_str().and_then(|it| it.parse::<u32>().ok());
         assert!(number("MaximumRetryAttempts") > Some(5));
         assert!(number("MaximumRecordAgeInSeconds") < Some(24 * 60 * 60), "the stream has a day");
+    }
+
+    /// A laptop calls the events function as often, with as much, and for as long.
+    #[test]
+    fn calls_the_events_function_as_a_laptop_does() {
+        let function = properties("EventsFunction", "AWS::Serverless::Function");
+        let invoked = properties("EventsInvoked", "AWS::Lambda::EventInvokeConfig");
+        let mapping = properties("EventsOfTable", "AWS::Lambda::EventSourceMapping");
+
+        let timeout = Function::TIMEOUT.as_secs();
+        assert_eq!(function["Timeout"], timeout.to_string());
+        // Lambda calls again after a minute and after two more; a lease has ended by then.
+        assert!(timeout < 180, "{timeout} s");
+        assert_eq!(invoked["MaximumRetryAttempts"], Function::MAXIMUM_RETRY_ATTEMPTS.to_string());
+        assert_eq!(mapping["BatchSize"], Function::BATCH_SIZE.to_string());
+        assert_eq!(mapping["MaximumRetryAttempts"], Function::MAXIMUM_RECORD_RETRIES.to_string());
+        assert_eq!((Function::MAXIMUM_RETRY_ATTEMPTS, Function::BATCH_SIZE), (2, 25));
     }
 
     /// The schedules that modules declare: the name of the rule, and its expression.

@@ -1,16 +1,27 @@
 //! The queues and streams of local-dev: what is sent to them reaches the event handlers.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use api::{
+    App,
     events::{Events, Failure, FailureStore, QueueMessage, StreamRecord},
     http::Module,
 };
-use local_dev::{EmbeddedStore, Function, Pollers, Producer, SendError, connection, deliver};
-use models::{Ambient, Timestamp, store::Store};
+use local_dev::{
+    EmbeddedStore, Function, Gateway, Pollers, Producer, SendError, connection, deliver,
+};
+use models::{
+    Ambient, Timestamp,
+    platform::outbox::Message,
+    store::{Key, Store},
+};
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
-use tests::{run, signing_key};
+use tests::{Client, Door, LocalDev, run, signing_key};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// Queues and streams in a folder, with event handlers behind them.
@@ -101,7 +112,7 @@ async fn handle(tell: UnboundedSender<String>, what: String) -> api::events::Res
 }
 
 async fn next(told: &mut UnboundedReceiver<String>) -> String {
-    let told = tokio::time::timeout(std::time::Duration::from_secs(60), told.recv()).await;
+    let told = tokio::time::timeout(Duration::from_secs(60), told.recv()).await;
     told.expect("something is handled").expect("handlers are there")
 }
 
@@ -322,5 +333,79 @@ async fn the_commands_name_the_queues_and_streams_that_there_are() {
 
         assert_eq!(outcome.code, Some(1), "{command:?}");
         assert_eq!(outcome.stderr, sentence);
+        assert!(!home.path().join("data").exists(), "nothing is made for what nobody takes");
     }
+}
+
+/// Of an older version of the app, say.
+#[tokio::test]
+async fn a_start_tells_of_what_waits_and_nobody_takes() {
+    let (folder, tell, _told) = begin();
+    let data = folder.path().join("data");
+    let arguments = ["--data-dir".as_ref(), data.as_os_str()];
+    LocalDev::start(folder.path(), arguments).await.end_with("TERM").await;
+    let to = producer(&data, &modules(&tell));
+    for _ in 0..3 {
+        to.send_message("orders", None, "1").unwrap();
+    }
+    to.put_record("activity", "maya", b"1").unwrap();
+
+    let log = LocalDev::start(folder.path(), arguments).await.end_with("TERM").await.stderr;
+
+    for line in [
+        "WARN messages wait in a queue that no module listens to queue=\"orders\" messages=3",
+        "WARN records wait in a stream that no module listens to stream=\"activity\" records=1",
+    ] {
+        assert!(log.contains(line), "{line} is not in {log}");
+    }
+}
+
+/// As a handler does that computes for long. Each has a thread of its own.
+#[tokio::test]
+async fn handlers_that_block_their_threads_hold_up_nobody_else() {
+    let (folder, tell, mut told) = begin();
+    let (release, blocked) = std::sync::mpsc::channel::<()>();
+    let blocked = Arc::new(Mutex::new(blocked));
+    let block = |tell: &UnboundedSender<String>| {
+        let (tell, blocked) = (tell.clone(), blocked.clone());
+        move |message: QueueMessage<String>| {
+            let (tell, blocked) = (tell.clone(), blocked.clone());
+            async move {
+                tell.send(message.body)?;
+                // One waits for the other end, the other one for this lock.
+                drop(blocked.lock().map(|blocked| blocked.recv()));
+                Ok(())
+            }
+        }
+    };
+    let modules = [
+        Module::new("first").on_message("first", block(&tell)),
+        Module::new("second").on_message("second", block(&tell)),
+        Module::new("third").on_message("third", move |message: QueueMessage<String>| {
+            handle(tell.clone(), message.body)
+        }),
+    ];
+    let laptop = Laptop::start(folder.path(), &modules).await;
+    let to = producer(folder.path(), &modules);
+    for queue in ["first", "second"] {
+        to.send_message(queue, None, &json(queue)).unwrap();
+        assert_eq!(next(&mut told).await, queue);
+    }
+
+    let auth = auth::Settings::new("https://api.example.com", "landline", signing_key());
+    let table = Store::connect(connection(&laptop.store), ambient());
+    let (web, config) = (Default::default(), Default::default());
+    let app = App::with_modules(api::route_table(), auth, web, config, table.clone());
+    let door = Door::InProcess(Gateway::new(app, Ambient::system()));
+    let answered = async {
+        Client::new(door).get("/health").await.expect(200);
+        let owner = ambient().new_id();
+        table.get::<Message>(Key::owned::<Message>(owner, owner)).await.unwrap();
+        to.send_message("third", None, &json("third")).unwrap();
+        assert_eq!(told.recv().await.as_deref(), Some("third"));
+    };
+    tokio::time::timeout(Duration::from_secs(30), answered).await.expect("nobody is held up");
+
+    drop(release);
+    laptop.kill().await;
 }

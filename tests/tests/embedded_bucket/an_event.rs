@@ -157,7 +157,7 @@ async fn that_the_function_refuses_is_kept_as_lambda_keeps_it() {
                 "executedVersion": "$LATEST",
                 "functionError": "Unhandled",
             },
-            "responsePayload": { "errorMessage": why },
+            "responsePayload": { "errorType": "UndeclaredEvent", "errorMessage": why },
         }),
     );
 }

@@ -3,6 +3,7 @@
 
 mod a_form;
 mod a_presigned_url;
+mod a_restart;
 mod a_signed_request;
 mod an_event;
 mod checksums;
@@ -64,6 +65,17 @@ impl Laptop {
         failures: FailureStore,
     ) -> Self {
         let ambient = Ambient::fixed(Timestamp::from_unix_millis(1_795_365_000_123), seed);
+        Self::at(folder, ambient, modules, of_the_function, failures).await
+    }
+
+    /// Its time and its ids are these.
+    async fn at(
+        folder: &Path,
+        ambient: Ambient,
+        modules: &[Module],
+        of_the_function: &[Module],
+        failures: FailureStore,
+    ) -> Self {
         let store = EmbeddedStore::open_on(&folder.join("store.sqlite"), 0).expect("it starts");
         let table = Store::connect(connection(&store), ambient.clone());
         table.create_table().await.expect("the table can be made");
