@@ -3,15 +3,18 @@
 use std::{
     env,
     error::Error,
+    fmt::Display,
     io::{self, Write},
     path::{Path, PathBuf},
-    process::ExitCode,
+    pin::pin,
+    process::{self, ExitCode},
 };
 
 use clap::{
     CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind, parser::ValueSource,
 };
 use models::Ambient;
+use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
 #[cfg(feature = "s3")]
@@ -19,9 +22,11 @@ use crate::BUCKET;
 use crate::{
     DataDir, Front, Laptop, Ports, Producer, SendError, Source, data,
     greeting::{Files, Greeting},
-    network,
+    network, producer,
     reach::Reach,
-    role, schedule, seed, server, token,
+    role, schedule, seed,
+    server::{self, Signals},
+    token,
 };
 
 /// Serve the API on this machine, with nothing else installed.
@@ -190,14 +195,14 @@ async fn execute(cli: Cli) -> Result<(), Box<dyn Error>> {
         }
         Some(Command::RunSchedule { name }) => run_schedule(&path, &name).await,
         Some(Command::SendMessage { queue, body, group }) => {
+            producer::check_queue(&api::route_table(), &queue)?;
             let message = |to: &Producer| to.send_message(&queue, group.as_deref(), &body);
-            let id = produce(&path, message).await?;
-            say(&format!("Sent: {id}\n"))
+            produce(&path, "Sent", message).await
         }
         Some(Command::PutRecord { stream, data, partition_key }) => {
+            producer::check_stream(&api::route_table(), &stream)?;
             let record = |to: &Producer| to.put_record(&stream, &partition_key, data.as_bytes());
-            let number = produce(&path, record).await?;
-            say(&format!("Put: {number}\n"))
+            produce(&path, "Put", record).await
         }
         Some(Command::Replay { prefix }) => replay(&path, &prefix).await,
         Some(Command::Openapi) => say(&openapi::json()?),
@@ -207,7 +212,7 @@ async fn execute(cli: Cli) -> Result<(), Box<dyn Error>> {
 async fn serve(flags: Serve, path: PathBuf) -> Result<(), Box<dyn Error>> {
     let front = Front::new(flags.gateway, flags.stage.as_deref())?;
     log("info");
-    let interrupted = server::interrupted()?;
+    let mut signals = Signals::listen()?;
     let listeners = network::listen(&flags.host, flags.port).await?;
     let data = if flags.ephemeral { None } else { Some(DataDir::open(&path)?) };
     let laptop = Laptop::start(data, flags.ports()).await?;
@@ -222,10 +227,25 @@ async fn serve(flags: Serve, path: PathBuf) -> Result<(), Box<dyn Error>> {
     };
     say(&greeting.to_string())?;
     let (gateway, mailbox) = (laptop.gateway.clone().behind(front.clone()), laptop.mailbox.clone());
-    server::serve(listeners, gateway, mailbox, interrupted).await;
-    laptop.stop().await;
-    Ok(())
+    let (stop, stopped) = oneshot::channel::<()>();
+    let mut served = pin!(async move {
+        server::serve(listeners, gateway, mailbox, async { drop(stopped.await) }).await;
+        laptop.stop().await;
+    });
+    tokio::select! {
+        () = &mut served => return Ok(()),
+        () = signals.next() => drop(stop),
+    }
+    say("Stopping. Ctrl-C once more stops at once.\n")?;
+    tokio::select! {
+        () = &mut served => Ok(()),
+        // As `kill -9` ends it, which loses nothing that was answered.
+        () = signals.next() => process::exit(INTERRUPTED),
+    }
 }
+
+/// As a shell tells of a program that Ctrl-C has ended.
+const INTERRUPTED: i32 = 130;
 
 fn reset(path: &Path) -> Result<(), Box<dyn Error>> {
     if DataDir::reset(path)? {
@@ -237,9 +257,9 @@ fn reset(path: &Path) -> Result<(), Box<dyn Error>> {
 
 async fn fill(path: &Path) -> Result<(), Box<dyn Error>> {
     log("warn");
-    let laptop = Laptop::start(Some(DataDir::open(path)?), Ports::default()).await?;
-    let report = seed::fill(&laptop.gateway).await;
-    laptop.stop().await;
+    let reach = Reach::open_alone(path).await?;
+    let report = seed::fill(&reach.gateway()).await;
+    reach.close().await;
     say(&report?)
 }
 
@@ -274,20 +294,29 @@ async fn run_schedule(path: &Path, name: &str) -> Result<(), Box<dyn Error>> {
 }
 
 /// Into the file of the local-dev that has the directory, or of this command, which leaves it there for
-/// the next one.
-async fn produce<T>(
+/// the next one, and says so.
+async fn produce<T: Display>(
     path: &Path,
+    done: &str,
     send: impl FnOnce(&Producer) -> Result<T, SendError>,
-) -> Result<T, Box<dyn Error>> {
+) -> Result<(), Box<dyn Error>> {
     log("warn");
     let reach = Reach::open(path).await?;
+    let is_served = reach.is_served();
     let file = data::store_file(path);
     let sent = match Producer::open(&file, &api::route_table(), Ambient::system()) {
         Ok(producer) => send(&producer).map_err(Into::into),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(Box::<dyn Error>::from(error)),
     };
     reach.close().await;
-    sent
+    say(&report(done, &sent?, path, is_served))
+}
+
+fn report(done: &str, id: &dyn Display, path: &Path, is_served: bool) -> String {
+    if is_served {
+        return format!("{done}: {id}\n");
+    }
+    format!("{done}: {id}\nNo local-dev serves {}; it waits there.\n", path.display())
 }
 
 async fn replay(path: &Path, prefix: &str) -> Result<(), Box<dyn Error>> {
@@ -316,5 +345,21 @@ fn say(text: &str) -> Result<(), Box<dyn Error>> {
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         outcome => Ok(outcome?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::report;
+
+    #[test]
+    fn says_where_nobody_takes_what_was_sent() {
+        let path = Path::new("data");
+
+        assert_eq!(report("Sent", &7, path, true), "Sent: 7\n");
+        let waits = "Sent: 7\nNo local-dev serves data; it waits there.\n";
+        assert_eq!(report("Sent", &7, path, false), waits);
     }
 }

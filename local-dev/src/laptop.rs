@@ -92,21 +92,12 @@ pub enum LaptopError {
 }
 
 impl Laptop {
-    /// Start an app that keeps its data in this directory, or keeps nothing. Store and bucket listen
-    /// on these ports.
+    /// Start an app that keeps its data in this directory, or keeps nothing, and deliver what waits
+    /// there. Store and bucket listen on these ports.
     pub async fn start(data: Option<DataDir>, ports: Ports) -> Result<Self, LaptopError> {
         let ambient = Ambient::system();
-        let (signing_key, store) = match &data {
-            Some(data) => {
-                (data.signing_key()?, EmbeddedStore::open_on(&data.store(), ports.store)?)
-            }
-            None => (SigningKey::generate(), EmbeddedStore::memory_on(ports.store)?),
-        };
+        let (signing_key, store) = open_store(data.as_ref(), ports.store).await?;
         let connection = connection(&store);
-        Store::connect(connection.clone(), ambient.clone())
-            .create_table()
-            .await
-            .map_err(|error| LaptopError::Table(error.to_string()))?;
         let settings = settings(signing_key, connection)?;
         let path = data.as_ref().map(DataDir::path);
         let mailbox = Arc::new(Mailbox::of(path, ambient.clone()));
@@ -117,9 +108,8 @@ impl Laptop {
             let folder = path.map(|path| path.join(FILES));
             EmbeddedBucket::start(&store, folder.as_deref(), ports.s3, &modules, function.clone())?
         };
+        #[cfg(feature = "s3")]
         if let Some(data) = &data {
-            data.announce(Served::Store, store.endpoint())?;
-            #[cfg(feature = "s3")]
             data.announce(Served::Bucket, bucket.endpoint())?;
         }
         let mut pollers = deliver(&store, &modules, &function)?;
@@ -153,6 +143,26 @@ impl Laptop {
         self.store.stop().await;
         drop(self.data);
     }
+}
+
+/// The store of this directory, or one in memory, with the app's table, on this port; and the key that
+/// signs access tokens there. Nothing is delivered that waits in it.
+pub(crate) async fn open_store(
+    data: Option<&DataDir>,
+    port: u16,
+) -> Result<(SigningKey, EmbeddedStore), LaptopError> {
+    let (signing_key, store) = match data {
+        Some(data) => (data.signing_key()?, EmbeddedStore::open_on(&data.store(), port)?),
+        None => (SigningKey::generate(), EmbeddedStore::memory_on(port)?),
+    };
+    Store::connect(connection(&store), Ambient::system())
+        .create_table()
+        .await
+        .map_err(|error| LaptopError::Table(error.to_string()))?;
+    if let Some(data) = data {
+        data.announce(Served::Store, store.endpoint())?;
+    }
+    Ok((signing_key, store))
 }
 
 /// As in the cloud, by the variables of `docs/configuration.md`, but for key, store and names.

@@ -79,7 +79,7 @@ impl Producer {
         group: Option<&str>,
         body: &str,
     ) -> Result<Id, SendError> {
-        known("queue", queue, &self.queues)?;
+        listed("queue", queue, &self.queues)?;
         let in_order = queue.ends_with(".fifo");
         if in_order && group.is_none() {
             return Err(SendError::Invalid("a message to a queue in order has a group"));
@@ -108,7 +108,7 @@ impl Producer {
         partition_key: &str,
         data: &[u8],
     ) -> Result<String, SendError> {
-        known("stream", stream, &self.streams)?;
+        listed("stream", stream, &self.streams)?;
         if !(1..=256).contains(&partition_key.chars().count()) {
             return Err(SendError::Invalid("a partition key is 1 to 256 characters"));
         }
@@ -125,6 +125,16 @@ impl Producer {
     }
 }
 
+/// Whether a message to this queue would ever be taken, without a look at any store.
+pub(crate) fn check_queue(modules: &[Module], queue: &str) -> Result<(), SendError> {
+    listed("queue", queue, &queues(modules))
+}
+
+/// Whether a record of this stream would ever be taken.
+pub(crate) fn check_stream(modules: &[Module], stream: &str) -> Result<(), SendError> {
+    listed("stream", stream, &streams(modules))
+}
+
 /// What calls event handlers, each until its sender is dropped.
 pub type Pollers = Vec<(oneshot::Sender<()>, JoinHandle<()>)>;
 
@@ -136,6 +146,8 @@ pub fn deliver(
     function: &Function,
 ) -> Result<Pollers, StoreError> {
     let mut pollers = Vec::new();
+    let Some(storage) = connect(store)? else { return Ok(pollers) };
+    tell_of_undeclared(storage.conn(), &queues(modules), &streams(modules)).map_err(unserved)?;
     for queue in queues(modules) {
         let Some(storage) = connect(store)? else { return Ok(pollers) };
         let queue = Queue::new(queue, storage, function.clone());
@@ -151,9 +163,36 @@ pub fn deliver(
     Ok(pollers)
 }
 
+/// What was sent to a queue or a stream that nobody listens to any more stays, and nobody would see it.
+fn tell_of_undeclared(
+    connection: &Connection,
+    queues: &[&str],
+    streams: &[&str],
+) -> rusqlite::Result<()> {
+    let waiting = |sql: &str, known: &[&str]| -> rusqlite::Result<Vec<(String, i64)>> {
+        let mut query = connection.prepare(sql)?;
+        let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let rows = rows.collect::<rusqlite::Result<Vec<(String, i64)>>>()?;
+        Ok(rows.into_iter().filter(|(name, _)| !known.contains(&name.as_str())).collect())
+    };
+    let messages = "SELECT queue, count(*) FROM landline_messages GROUP BY queue";
+    for (queue, messages) in waiting(messages, queues)? {
+        tracing::warn!(queue, messages, "messages wait in a queue that no module listens to");
+    }
+    let records = "SELECT stream, count(*) FROM landline_records GROUP BY stream";
+    for (stream, records) in waiting(records, streams)? {
+        tracing::warn!(stream, records, "records wait in a stream that no module listens to");
+    }
+    Ok(())
+}
+
+fn unserved(error: impl ToString) -> StoreError {
+    StoreError::Serve(error.to_string())
+}
+
 fn connect(store: &EmbeddedStore) -> Result<Option<Storage>, StoreError> {
     let Some(storage) = store.connect()? else { return Ok(None) };
-    prepare(storage.conn()).map_err(|error| StoreError::Serve(error.to_string()))?;
+    prepare(storage.conn()).map_err(unserved)?;
     Ok(Some(storage))
 }
 
@@ -188,7 +227,7 @@ fn declared(
     names
 }
 
-fn known(kind: &'static str, name: &str, names: &[&'static str]) -> Result<(), SendError> {
+fn listed(kind: &'static str, name: &str, names: &[&'static str]) -> Result<(), SendError> {
     if names.contains(&name) {
         return Ok(());
     }

@@ -9,6 +9,8 @@ use axum::{
     http::{Request, Response},
     serve::ListenerExt,
 };
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
 
 use crate::{Gateway, Mailbox, dev, docs};
@@ -61,20 +63,35 @@ async fn forward(
     gateway.forward(request, peer).await
 }
 
-/// Listen for Ctrl-C and for the system's request to end, from now on; done when one comes.
-pub(crate) fn interrupted() -> io::Result<impl Future<Output = ()> + Send> {
+/// Ctrl-C, and the system's request to end.
+pub(crate) struct Signals {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        Ok(async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        })
+    interrupt: Signal,
+    #[cfg(unix)]
+    terminate: Signal,
+}
+
+impl Signals {
+    /// Listen for them from now on: they end the process no longer.
+    pub(crate) fn listen() -> io::Result<Self> {
+        #[cfg(unix)]
+        let signals = Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        };
+        #[cfg(not(unix))]
+        let signals = Self {};
+        Ok(signals)
     }
-    #[cfg(not(unix))]
-    Ok(async { drop(tokio::signal::ctrl_c().await) })
+
+    /// Done when the next one comes.
+    pub(crate) async fn next(&mut self) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        #[cfg(not(unix))]
+        drop(tokio::signal::ctrl_c().await);
+    }
 }

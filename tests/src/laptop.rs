@@ -103,15 +103,36 @@ impl LocalDev {
         kib.expect("Linux says it in kB") * 1024
     }
 
+    /// Send it a signal by name, `TERM` or `INT`, and give the next line that it says, blank ones left
+    /// out.
+    ///
+    /// # Panics
+    /// When it says nothing.
+    pub async fn says_at(&mut self, signal: &str) -> String {
+        self.send(signal).await;
+        loop {
+            let mut line = String::new();
+            let read = timeout(TOO_LONG, self.stdout.read_line(&mut line)).await;
+            let read = read.expect("it says something").expect("it speaks UTF-8");
+            if read == 0 || !line.trim().is_empty() {
+                return line;
+            }
+        }
+    }
+
     /// Send it a signal by name, `TERM` or `INT`, and wait until it has ended.
     ///
     /// # Panics
     /// When it does not end.
     pub async fn end_with(mut self, signal: &str) -> Outcome {
+        self.send(signal).await;
+        self.ended().await
+    }
+
+    async fn send(&self, signal: &str) {
         let id = self.child.id().expect("it runs").to_string();
         let sent = Command::new("sh").args(["-c", &format!("kill -{signal} {id}")]).status().await;
         assert!(sent.expect("sh runs").success(), "the signal was sent");
-        self.ended().await
     }
 
     /// `kill -9`, and wait until it is gone.

@@ -7,7 +7,7 @@ use api::{
     platform::outbox::{Mailer, Receivers, Ses, Webhooks},
 };
 use lambda_runtime::{Context, LambdaEvent};
-use local_dev::Mailbox;
+use local_dev::{EmbeddedStore, Mailbox, connection};
 use models::{
     Ambient, Id, Timestamp,
     aws::Access,
@@ -508,6 +508,83 @@ mod on_a_laptop {
         assert!(!log.contains("onerror") && !log.contains("Hi</p>"), "{log}");
     }
 
+    /// The store of a directory that nobody serves.
+    fn alone(data: &Path) -> (EmbeddedStore, Connection, Store) {
+        let own = EmbeddedStore::open_on(&data.join("store.sqlite"), 0).expect("it opens");
+        let table = connection(&own);
+        (own, table.clone(), Store::connect(table, Ambient::system()))
+    }
+
+    /// How many records were handled, or have failed.
+    async fn marks(table: &Connection) -> usize {
+        let scan = json!({ "TableName": table.table });
+        let items = call_store(table, "Scan", &scan).await["Items"].take();
+        let items = items.as_array().expect("a list").clone();
+        items.into_iter().filter(|item| item["kind"]["S"] == "EVENT").count()
+    }
+
+    /// A command would end in the middle of them.
+    #[tokio::test]
+    async fn commands_call_no_handler_of_what_waits() {
+        let data = tempdir().expect("a folder");
+        let path = data.path().to_str().expect("the folder's name is text");
+        run("local-dev", ["--data-dir", path, "seed"], &[]).await;
+        let (own, _, store) = alone(data.path());
+        let owner = store.ambient().new_id();
+        let mail = send(&store, owner, MAIL, &hello()).await;
+        let push = send(&store, owner, "push", &json!({})).await;
+        own.stop().await;
+
+        for command in [
+            &["token", "--email", "maya@example.com"][..],
+            &["role", "--email", "maya@example.com", "admin"],
+            &["run-schedule", "sweep_expired"],
+            &["replay"],
+            &["seed"],
+        ] {
+            let outcome = run("local-dev", [&["--data-dir", path], command].concat(), &[]).await;
+            assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        }
+
+        assert_eq!(mails(data.path()).len(), 0);
+        let (own, table, store) = alone(data.path());
+        assert!(is_in_the_outbox(&store, owner, mail).await);
+        assert!(is_in_the_outbox(&store, owner, push).await);
+        assert_eq!(marks(&table).await, 0);
+        own.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_replay_says_what_has_become_of_which() {
+        let data = tempdir().expect("a folder");
+        let (laptop, store) = start(data.path()).await;
+        laptop.end_with("TERM").await;
+        drop(store);
+        let failures = FailureStore::folder(data.path().join("events"));
+        let record = json!({ "requestPayload": batches::sqs("nobody", &[("1".to_owned(), None, "1".to_owned())]) });
+        for name in ["aws/lambda/async/1.json", "aws/lambda/async/2.json"] {
+            failures.put(name, record.to_string().into_bytes()).await.expect("it is kept");
+        }
+        let path = data.path().to_str().expect("the folder's name is text");
+        let replay = async |prefix: &'static str| {
+            run("local-dev", ["--data-dir", path, "replay", prefix], &[]).await
+        };
+
+        let none = replay("failures/").await;
+        let some = replay("aws/").await;
+
+        assert_eq!(
+            none.stdout,
+            "There is no failure under `failures/`, and 2 under other names.\n"
+        );
+        assert_eq!(some.code, Some(1), "{some:?}");
+        let last = some.stderr.lines().last();
+        let names = "aws/lambda/async/1.json, aws/lambda/async/2.json";
+        let sentence =
+            format!("error: 0 failures were handled; 2 have failed again and stay: {names}");
+        assert_eq!(last, Some(&*sentence));
+    }
+
     #[tokio::test]
     async fn a_schedule_that_nobody_has_declared_is_named() {
         let data = tempdir().expect("a folder");
@@ -537,13 +614,7 @@ mod on_a_laptop {
             let endpoint = fs::read_to_string(path.join("store-address")).expect("it is served");
             Connection::embedded(endpoint, "landline")
         };
-        let there = async |path: &Path| {
-            let table = table(path);
-            let scan = json!({ "TableName": table.table });
-            let items = call_store(&table, "Scan", &scan).await["Items"].take();
-            let items = items.as_array().expect("a list").clone();
-            items.into_iter().filter(|item| item["kind"]["S"] == "EVENT").count()
-        };
+        let there = async |path: &Path| marks(&table(path)).await;
         let path = data.path().to_str().expect("the folder's name is text");
         let sweep = async || {
             let arguments = ["--data-dir", path, "run-schedule", "sweep_expired"];

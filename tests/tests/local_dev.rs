@@ -274,6 +274,28 @@ mod an_end {
     }
 }
 
+mod a_second_signal {
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    /// Half a request would hold the end up for seconds.
+    #[tokio::test]
+    async fn ends_it_at_once() {
+        let place = Place::new();
+        let mut laptop = place.start().await;
+        let mut half = TcpStream::connect(("127.0.0.1", laptop.port())).await.unwrap();
+        let request = "POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{";
+        half.write_all(request.as_bytes()).await.unwrap();
+
+        let said = laptop.says_at("INT").await;
+        let outcome = laptop.end_with("INT").await;
+
+        assert_eq!(said, "Stopping. Ctrl-C once more stops at once.\n");
+        assert_eq!(outcome.code, Some(130), "{outcome:?}");
+    }
+}
+
 mod a_refusal {
     use super::*;
 
