@@ -1,12 +1,9 @@
 //! How Lambda writes down what it gives up, into a failure destination in S3
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html>).
 
-use lambda_runtime::Diagnostic;
 use md5::{Digest, Md5};
 use models::Ambient;
 use serde_json::{Value, json};
-
-use crate::function::CallError;
 
 /// What is told of the last call. One that was answered has no error, whatever the answer names.
 pub(crate) fn response_context(has_failed: bool) -> Value {
@@ -15,21 +12,6 @@ pub(crate) fn response_context(has_failed: bool) -> Value {
         "executedVersion": "$LATEST",
         "functionError": has_failed.then_some("Unhandled"),
     })
-}
-
-/// What a call that has failed was answered, as Lambda's runtimes answer it.
-pub(crate) fn response_payload(error: CallError) -> Value {
-    let message = error.to_string();
-    let Diagnostic { error_type, error_message } = match error {
-        CallError::Refused(refused) => refused.into(),
-        CallError::TimedOut => diagnostic("Sandbox.Timedout", message),
-        CallError::Ended | CallError::NoThreads(_) => diagnostic("Runtime.ExitError", message),
-    };
-    json!({ "errorType": error_type, "errorMessage": error_message })
-}
-
-fn diagnostic(error_type: &str, error_message: String) -> Diagnostic {
-    Diagnostic { error_type: error_type.to_owned(), error_message }
 }
 
 /// A new name under `aws/lambda/` and this folder: by day, then time and a random part. It ends with

@@ -6,6 +6,7 @@ use std::{
     error::Error,
     io,
     net::{Ipv4Addr, Ipv6Addr},
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -19,7 +20,7 @@ use axum::{
 };
 use dynoxide::{Database, server::serve_with_shutdown};
 use http_body_util::BodyExt;
-use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::client::conn::http1::{Connection, SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -82,6 +83,9 @@ struct Inside {
 /// A connection to the database. It ends when this is dropped.
 struct Line {
     requests: SendRequest<Body>,
+    /// Until it has ended. It goes on while somebody waits for it, and on no task of its own: one that
+    /// would have to be woken takes longer.
+    connection: Option<Connection<TokioIo<TcpStream>, Body>>,
     _open: oneshot::Sender<()>,
 }
 
@@ -94,16 +98,15 @@ impl Inside {
             Some(line) => line,
             None => self.connect().await?,
         };
-        let (parts, body) = line.requests.send_request(request).await?.into_parts();
-        let body = body.collect().await?.to_bytes();
+        let answer = line.ask(request).await?;
         self.idle().push(line);
-        Ok(Response::from_parts(parts, body.into()))
+        Ok(answer)
     }
 
     async fn waiting(&self) -> Option<Line> {
         loop {
             let mut line = self.idle().pop()?;
-            if line.requests.ready().await.is_ok() {
+            if line.is_ready().await {
                 return Some(line);
             }
         }
@@ -119,17 +122,45 @@ impl Inside {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let stream = TcpStream::connect(listener.local_addr()?).await?;
         stream.set_nodelay(true)?;
-        let (mut requests, connection) = handshake(TokioIo::new(stream)).await?;
-        // How it ends is told to whoever has sent a request.
-        tokio::spawn(async move { drop(connection.await) });
+        let (requests, connection) = handshake(TokioIo::new(stream)).await?;
         let (open, closed) = oneshot::channel::<()>();
         let closed = async move { drop(closed.await) };
+        let mut line = Line { requests, connection: Some(connection), _open: open };
         let hello = Request::get("/").header(header::HOST, "localhost").body(Body::empty())?;
         tokio::select! {
-            answer = requests.send_request(hello) => drop(answer?.into_body().collect().await?),
+            answer = line.ask(hello) => drop(answer?),
             ended = serve_with_shutdown(listener, self.database.clone(), closed) => ended?,
         }
-        Ok(Line { requests, _open: open })
+        Ok(line)
+    }
+}
+
+impl Line {
+    async fn is_ready(&mut self) -> bool {
+        let Some(connection) = &mut self.connection else { return false };
+        tokio::select! {
+            ready = self.requests.ready() => ready.is_ok(),
+            _ = connection => false,
+        }
+    }
+
+    /// The whole answer.
+    async fn ask(&mut self, request: Request) -> Result<Response, Failed> {
+        let mut answer = pin!(async {
+            let (parts, body) = self.requests.send_request(request).await?.into_parts();
+            let body = body.collect().await?.to_bytes();
+            Ok(Response::from_parts(parts, body.into()))
+        });
+        if let Some(connection) = &mut self.connection {
+            tokio::select! {
+                biased;
+                answer = &mut answer => return answer,
+                _ = connection => {}
+            }
+        }
+        // It may have ended behind the answer.
+        self.connection = None;
+        answer.await
     }
 }
 
@@ -219,6 +250,8 @@ mod tests {
             .unwrap();
         // It may have been refused before it was sent.
         drop(stream.write_all(&vec![b' '; length]));
+        // Its end; a connection that was reset in the middle has no answer.
+        drop(stream.read_to_end(&mut Vec::new()));
 
         let answer = ask(&store, "POST", "Host: localhost");
 

@@ -60,7 +60,7 @@ impl Function {
     }
 
     /// Call it under a request id, which all attempts of an asynchronous invocation share. It has
-    /// threads of its own: a handler that blocks one ends its time all the same.
+    /// threads of its own, so that the time is over for a handler that blocks one, too.
     pub(crate) async fn invoke_as(
         &self,
         request_id: &str,

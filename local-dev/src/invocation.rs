@@ -9,6 +9,7 @@ use std::{
 
 use api::events::FailureStoreError;
 use dynoxide::storage::Storage;
+use lambda_runtime::Diagnostic;
 use models::Ambient;
 use rusqlite::{Connection, OptionalExtension, params, types::Type};
 use serde_json::{Value, json, value::RawValue};
@@ -193,7 +194,7 @@ impl Invocations {
             },
             "requestPayload": it.event,
             "responseContext": discarded::response_context(true),
-            "responsePayload": discarded::response_payload(error),
+            "responsePayload": response_payload(error),
         });
         let name = Function::ARN.rsplit(':').next().unwrap_or_default();
         let key = discarded::key(&format!("async/{name}"), ambient);
@@ -216,6 +217,21 @@ impl Invocations {
             tracing::warn!(%error, "the queue of events cannot be written");
         }
     }
+}
+
+/// What a call that has failed was answered, as Lambda's runtimes answer it.
+fn response_payload(error: CallError) -> Value {
+    let message = error.to_string();
+    let Diagnostic { error_type, error_message } = match error {
+        CallError::Refused(refused) => refused.into(),
+        CallError::TimedOut => diagnostic("Sandbox.Timedout", message),
+        CallError::Ended | CallError::NoThreads(_) => diagnostic("Runtime.ExitError", message),
+    };
+    json!({ "errorType": error_type, "errorMessage": error_message })
+}
+
+fn diagnostic(error_type: &str, error_message: String) -> Diagnostic {
+    Diagnostic { error_type: error_type.to_owned(), error_message }
 }
 
 /// What was in the queue when this process began.
