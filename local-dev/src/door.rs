@@ -1,6 +1,6 @@
 //! The embedded store's door. What keeps the data answers every page of every origin
-//! (`Access-Control-Allow-Origin: *`) and asks for no key, so it is never what listens: the port is
-//! ours, and what may come in goes on over connections that nobody else can open.
+//! (`Access-Control-Allow-Origin: *`) and asks for no key, so it is not what listens: the port is
+//! ours, and what may come in goes on over connections of ours.
 
 use std::{
     error::Error,
@@ -116,8 +116,10 @@ impl Inside {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The library serves nothing but a listener. So each connection has one of its own, which is
-    /// there for this connection and is gone as soon as that is taken: the library goes on with it.
+    /// The library serves nothing but a listener. So each connection has one of its own, on a port of
+    /// the system's choice, which is closed as soon as that is taken: the library goes on with it.
+    /// Whoever hits this port within that millisecond is inside. A page cannot bring it about, since
+    /// what is refused opens nothing, and there are as many as there were requests at once.
     async fn connect(&self) -> Result<Line, Failed> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let stream = TcpStream::connect(listener.local_addr()?).await?;
@@ -169,6 +171,7 @@ mod tests {
     use std::{
         io::{Read, Write},
         net::TcpStream,
+        time::Duration,
     };
 
     use models::{Ambient, store::Store};
@@ -180,6 +183,7 @@ mod tests {
         let address = store.endpoint().strip_prefix("http://").unwrap();
         let body = r#"{"TableName":"landline"}"#;
         let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         write!(
             stream,
             "{method} / HTTP/1.1\r\n{headers}\r\nX-Amz-Target: DynamoDB_20120810.Scan\r\n\
@@ -246,8 +250,9 @@ mod tests {
         let address = store.endpoint().strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).unwrap();
         let length = 17 * 1024 * 1024;
-        write!(stream, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n")
-            .unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let head = "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
+        write!(stream, "{head}Content-Length: {length}\r\n\r\n").unwrap();
         // It may have been refused before it was sent.
         drop(stream.write_all(&vec![b' '; length]));
         // Its end; a connection that was reset in the middle has no answer.
