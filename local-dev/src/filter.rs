@@ -1,15 +1,16 @@
 //! Lambda's event filtering, as far as the app's own patterns use it
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html>).
 
+use api::http::Module;
 use serde_json::Value;
 
 /// Which records the events function is called with.
 pub(crate) struct Filter(Vec<Value>);
 
 impl Filter {
-    /// The filter of deploy/template.yaml.
-    pub(crate) fn of_app() -> Self {
-        Self(api::events::stream_filter(&api::route_table()))
+    /// What these modules listen to. Of the app's it is the filter of deploy/template.yaml.
+    pub(crate) fn of(modules: &[Module]) -> Self {
+        Self(api::events::stream_filter(modules))
     }
 
     /// Whether one of the patterns matches. Lambda drops the other records for good.
@@ -76,7 +77,7 @@ mod tests {
             "deletedAt": { "S": "2026-11-22T16:30:00.000Z" },
         });
         let session = json!({ "kind": { "S": "SESSION" }, "version": { "N": "1" } });
-        let filter = Filter::of_app();
+        let filter = Filter::of(&api::route_table());
 
         for (name, images, expected) in [
             ("INSERT", json!({ "NewImage": message }), true),

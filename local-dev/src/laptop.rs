@@ -15,7 +15,6 @@ use models::{
 
 use futures_util::future::join_all;
 use tokio::{
-    sync::oneshot,
     task::{AbortHandle, JoinHandle},
     time::timeout,
 };
@@ -25,12 +24,11 @@ use crate::{BucketError, EmbeddedBucket, data::FILES};
 use crate::{
     DataDir, DataError, EmbeddedStore, Function, Gateway, Mailbox, StoreError,
     data::{FAILURES, Served},
-    mapping::Mapping,
     producer::{Pollers, deliver},
 };
 
 /// The table's name in the embedded store.
-const TABLE: &str = "landline";
+pub(crate) const TABLE: &str = "landline";
 /// Who signs access tokens here. Always the same, so that a session outlives a change of `--port`.
 pub(crate) const ISSUER: &str = "http://localhost:3000";
 /// What tokens are for here.
@@ -112,12 +110,7 @@ impl Laptop {
         if let Some(data) = &data {
             data.announce(Served::Bucket, bucket.endpoint())?;
         }
-        let mut pollers = deliver(&store, &modules, &function)?;
-        if let Some(stream) = store.stream(TABLE)? {
-            let (stop, stopped) = oneshot::channel();
-            let mapping = Mapping::new(stream, function);
-            pollers.push((stop, EmbeddedStore::beside(mapping.follow(stopped))?));
-        }
+        let pollers = deliver(&store, &modules, &function)?;
         let gateway = Gateway::new(App::new(settings, ambient.clone()), ambient);
         Ok(Self {
             gateway,

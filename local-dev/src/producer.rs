@@ -11,7 +11,9 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 use crate::{
     EmbeddedStore, Function, StoreError,
+    filter::Filter,
     kinesis::{self, OnlyShard, RECORDS},
+    laptop::TABLE,
     mapping::Mapping,
     queue::{MESSAGES, Queue},
 };
@@ -138,29 +140,38 @@ pub(crate) fn check_stream(modules: &[Module], stream: &str) -> Result<(), SendE
 /// What calls event handlers, each until its sender is dropped.
 pub type Pollers = Vec<(oneshot::Sender<()>, JoinHandle<()>)>;
 
-/// Deliver what is in the queues and streams that these modules listen to. Where nothing is kept
-/// nobody can send anything, and there is nothing to deliver.
+/// Deliver what has changed in the table, and what is in the queues and streams, as far as these
+/// modules listen to it. Where nothing is kept nobody can send anything.
 pub fn deliver(
     store: &EmbeddedStore,
     modules: &[Module],
     function: &Function,
 ) -> Result<Pollers, StoreError> {
     let mut pollers = Vec::new();
+    if let Some(table) = store.stream(TABLE, Filter::of(modules))? {
+        let mapping = Mapping::new(table, function.clone());
+        pollers.push(begin(|stopped| mapping.follow(stopped))?);
+    }
     let Some(storage) = connect(store)? else { return Ok(pollers) };
     tell_of_undeclared(storage.conn(), &queues(modules), &streams(modules)).map_err(unserved)?;
     for queue in queues(modules) {
         let Some(storage) = connect(store)? else { return Ok(pollers) };
         let queue = Queue::new(queue, storage, function.clone());
-        let (stop, stopped) = oneshot::channel();
-        pollers.push((stop, EmbeddedStore::beside(queue.follow(stopped))?));
+        pollers.push(begin(|stopped| queue.follow(stopped))?);
     }
     for stream in streams(modules) {
         let Some(storage) = connect(store)? else { return Ok(pollers) };
         let mapping = Mapping::new(OnlyShard::new(stream, storage), function.clone());
-        let (stop, stopped) = oneshot::channel();
-        pollers.push((stop, EmbeddedStore::beside(mapping.follow(stopped))?));
+        pollers.push(begin(|stopped| mapping.follow(stopped))?);
     }
     Ok(pollers)
+}
+
+fn begin<F: Future<Output = ()> + Send + 'static>(
+    follow: impl FnOnce(oneshot::Receiver<()>) -> F,
+) -> Result<(oneshot::Sender<()>, JoinHandle<()>), StoreError> {
+    let (stop, stopped) = oneshot::channel();
+    Ok((stop, EmbeddedStore::beside(follow(stopped))?))
 }
 
 /// What was sent to a queue or a stream that nobody listens to any more stays, and nobody would see it.

@@ -14,7 +14,9 @@ use dynoxide::{Database, storage::Storage};
 use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 
 use crate::{
-    door, private, runtimes,
+    door,
+    filter::Filter,
+    private, runtimes,
     stream::{self, Stream},
 };
 
@@ -106,9 +108,9 @@ impl EmbeddedStore {
         Ok(Self { endpoint, database, stop: Some(stop), served, file })
     }
 
-    /// The stream of this table, from where it was left. `None` when it has none.
-    pub(crate) fn stream(&self, table: &str) -> Result<Option<Stream>, StoreError> {
-        let stream = Stream::of(self.database.clone(), table, self.connect()?);
+    /// What passes the filter of this table's stream, from where it was left. `None` when it has none.
+    pub(crate) fn stream(&self, table: &str, filter: Filter) -> Result<Option<Stream>, StoreError> {
+        let stream = Stream::of(self.database.clone(), table, self.connect()?, filter);
         stream.map_err(|error| StoreError::Serve(error.to_string()))
     }
 

@@ -44,6 +44,7 @@ impl Stream {
         database: Database,
         table: &str,
         kept: Option<Storage>,
+        filter: Filter,
     ) -> dynoxide::Result<Option<Self>> {
         let request =
             ListStreamsRequest { table_name: Some(table.to_owned()), ..Default::default() };
@@ -62,7 +63,7 @@ impl Stream {
             }
             None => None,
         };
-        let (table, filter) = (table.to_owned(), Filter::of_app());
+        let table = table.to_owned();
         Ok(Some(Self { database, table, arn, shard, place, kept, filter }))
     }
 

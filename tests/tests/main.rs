@@ -23,6 +23,7 @@ mod health;
 mod idempotency;
 mod issuers;
 mod keys;
+mod killed;
 mod lambda;
 mod limits;
 mod local_dev;

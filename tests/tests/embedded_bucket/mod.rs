@@ -96,12 +96,12 @@ impl Laptop {
     }
 }
 
-fn client(endpoint: &str) -> Client {
+pub(crate) fn client(endpoint: &str) -> Client {
     let config = aws_sdk_s3::config::Builder::from(&Access::embedded().config(Some(endpoint)));
     Client::from_conf(config.force_path_style(true).build())
 }
 
-async fn put(
+pub(crate) async fn put(
     client: &Client,
     key: &str,
     content: &'static [u8],

@@ -228,6 +228,24 @@ mod replay {
         assert_eq!(kept[0].1["failures"], 6);
     }
 
+    /// What has no time any more stays, and is counted apart from what fails.
+    #[tokio::test(start_paused = true)]
+    async fn leaves_what_it_has_no_time_for() {
+        let broken = broken();
+        let served = serve_broken(&broken).await;
+        for id in ["message-1", "message-2"] {
+            fail_for_good(&served, &one_message(id, &order(1, Fate::Pass))).await;
+        }
+        broken.store(false, Ordering::SeqCst);
+        let now = u64::try_from(BEGINNING).unwrap();
+
+        let answer = served.invoke_until(&replay("failures/"), now).await.unwrap();
+
+        assert_eq!(answer, json!({ "replayed": 0, "failed": [], "left": 2 }));
+        assert_eq!(served.set_aside().len(), 2);
+        assert!(tallied(&served.store, "orders").await.is_empty());
+    }
+
     #[tokio::test(start_paused = true)]
     async fn takes_only_what_begins_so() {
         let broken = broken();

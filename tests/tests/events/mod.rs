@@ -173,10 +173,10 @@ impl Entity for Parcel {
 /// What handlers have made of orders: their numbers, in the order in which they came.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Tally {
+pub(crate) struct Tally {
     id: Id,
     owner: Id,
-    numbers: Vec<usize>,
+    pub(crate) numbers: Vec<usize>,
     version: u64,
 }
 
@@ -202,7 +202,11 @@ fn tally_id(name: &str) -> Id {
 }
 
 /// Note a number in a tally.
-async fn note_in(store: &Store, name: &str, number: usize) -> Result<(), models::store::Error> {
+pub(crate) async fn note_in(
+    store: &Store,
+    name: &str,
+    number: usize,
+) -> Result<(), models::store::Error> {
     let id = tally_id(name);
     let key = Key::owned::<Tally>(id, id);
     let put = store.put(key, &models::store::Precondition::None, |known: Option<Tally>| {
@@ -214,7 +218,7 @@ async fn note_in(store: &Store, name: &str, number: usize) -> Result<(), models:
 }
 
 /// The numbers in a tally.
-async fn tallied(store: &Store, name: &str) -> Vec<usize> {
+pub(crate) async fn tallied(store: &Store, name: &str) -> Vec<usize> {
     let id = tally_id(name);
     let tally = store.get::<Tally>(Key::owned::<Tally>(id, id)).await.expect("it can be read");
     tally.map(|tally| tally.numbers).unwrap_or_default()
