@@ -40,6 +40,8 @@ pub enum Reply {
     Refusal(&'static str),
     /// Nothing, for as long as the connection stands.
     Never,
+    /// Nothing, and the connection ends.
+    Closed,
 }
 
 /// A request as it came.
@@ -143,5 +145,6 @@ async fn answer(
             response.status(400).header("x-amzn-errortype", code).body(words.to_string())?
         }
         Some(Reply::Never) => std::future::pending().await,
+        Some(Reply::Closed) => return Err("the connection ends".into()),
     })
 }

@@ -1,6 +1,6 @@
 //! What was committed to the outbox reaches whom it is for.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use api::{
     events::{Events, FailureStore},
@@ -253,6 +253,20 @@ mod a_mail {
         assert!(post.is_in_the_outbox(&mail).await);
     }
 
+    /// Then it was not taken, and it is none of the mail's failures.
+    #[tokio::test]
+    async fn is_asked_of_ses_again_when_too_many_were_sent() {
+        let mut ses = Receiver::start().await;
+        let post = by_ses(&ses).await;
+        let mail = post.commit(MAIL, &hello()).await;
+        ses.next(Reply::Refusal("TooManyRequestsException"));
+
+        assert_eq!(post.tell(&[&mail]).await, all_done());
+
+        assert_eq!(ses.so_far().len(), 2);
+        assert!(!post.is_in_the_outbox(&mail).await);
+    }
+
     #[tokio::test]
     async fn that_is_none_is_a_failure_before_anybody_is_asked() {
         let post = Post::new().await;
@@ -324,6 +338,35 @@ mod a_webhook {
         let told: Vec<_> = told.iter().map(|it| (&*it.path, it.header("webhook-id"))).collect();
         let id = event.id.to_string();
         assert_eq!(told, [("/hooks", &*id); 3], "no redirect is followed");
+    }
+
+    /// What comes behind would wait for it each time.
+    #[tokio::test]
+    async fn leaves_an_endpoint_alone_that_was_silent_five_times() {
+        let mut receiver = Receiver::start().await;
+        let post = Post::new().await;
+        let endpoint = post.endpoint(url(&receiver)).await;
+        let other = post.endpoint(url(&receiver)).await;
+        let first = post.commit(WEBHOOK, &shipped(&endpoint)).await;
+        let second = post.commit(WEBHOOK, &shipped(&endpoint)).await;
+        let of_another = post.commit(WEBHOOK, &shipped(&other)).await;
+        for _ in 0..4 {
+            receiver.next(Reply::Closed);
+            assert_eq!(post.tell(&[&first]).await, from(&first));
+        }
+        receiver.next(Reply::Closed);
+        assert_eq!(post.tell(&[&first]).await, all_done(), "it is set aside");
+        assert_eq!(receiver.so_far().len(), 5);
+
+        assert_eq!(post.tell(&[&second]).await, from(&second));
+        assert_eq!(receiver.so_far().len(), 0, "it is not asked");
+        assert_eq!(post.tell(&[&of_another]).await, all_done());
+        assert_eq!(receiver.received().await.header("webhook-id"), of_another.id.to_string());
+
+        // One more try, and it is known to answer again.
+        post.world.ambient().advance(Duration::from_secs(10 * 60));
+        assert_eq!(post.tell(&[&second]).await, all_done());
+        assert_eq!(receiver.received().await.header("webhook-id"), second.id.to_string());
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ use std::{
 use futures_util::FutureExt;
 use http::{Request, request::Parts};
 use models::{
-    Id, Timestamp,
+    Ambient, Id, Timestamp,
     platform::events::{HandledEvent, Outcome},
     store::{self, Collected, Store, Tries, WriteSet},
 };
@@ -133,12 +133,24 @@ struct Asked {
 }
 
 impl Asked {
+    fn taken(&self) -> Option<&Taken> {
+        self.handling.0.taken.get()
+    }
+
     fn parts(&self) -> Parts {
         let (mut parts, ()) = Request::new(()).into_parts();
         parts.extensions.insert(self.view.clone());
         parts.extensions.insert(self.handling.clone());
         parts
     }
+}
+
+/// What the rounds of an attempt know of those before.
+#[derive(Default)]
+struct Rounds {
+    known: Option<HandledEvent>,
+    tries: Option<Tries>,
+    is_checked: bool,
 }
 
 /// Why a record is not done.
@@ -158,58 +170,69 @@ impl Attempt<'_> {
     }
 
     async fn attempt(&self) -> Result<bool, store::Error> {
-        let store = &self.run.store;
-        let mut known = None;
-        let mut tries = None;
-        let (mut is_checked, mut has_waited) = (false, false);
+        let (mut rounds, mut has_waited) = (Rounds::default(), false);
         loop {
             let asked = OnceLock::new();
-            let parts = || asked.get_or_init(|| self.asked(is_checked)).parts();
+            let parts = || asked.get_or_init(|| self.asked(rounds.is_checked)).parts();
             let called = self.call(&parts).await;
-            let asked = asked.get();
-            let lease = match asked.and_then(|asked| asked.handling.0.taken.get()) {
+            let asked = asked.into_inner();
+            match asked.as_ref().and_then(Asked::taken) {
                 Some(Taken::Over) => return Ok(true),
-                Some(Taken::Elsewhere(Some(end))) if self.is_in_the_way() && !has_waited => {
-                    self.wait(*end).await;
-                    has_waited = true;
-                    continue;
-                }
-                Some(Taken::Elsewhere(_)) => return Ok(false),
-                Some(Taken::Held(lease)) => Some(lease.clone()),
-                None => None,
-            };
-            let writes = asked.map(|asked| asked.collected.take()).unwrap_or_default();
-            // Without an effect that anybody knows of nothing is kept.
-            if called.is_ok() && writes.is_empty() && lease.is_none() {
-                return Ok(true);
-            }
-            // What goes to the table is large, and stands apart from what does not.
-            let tries = tries.get_or_insert_with(|| store.tries());
-            let done = match called {
-                Ok(()) => Box::pin(self.finish(tries, writes, lease.clone(), known.take())).await,
-                Err(failure) => Err(NotDone::Failed(failure)),
-            };
-            let failure = match done {
-                Ok(()) => return Ok(true),
-                Err(NotDone::Failed(failure)) => failure,
-                Err(NotDone::Lost) => {
-                    // What a lease is for is not done anew at once.
-                    if lease.is_none() && tries.back_off(store.ambient()).await {
-                        known = Box::pin(self.known()).await?;
-                        if known.as_ref().is_some_and(|known| is_over(known, self.again())) {
-                            return Ok(true);
-                        }
-                        // Whether it was a race or what is there does not allow it, the handler
-                        // finds out.
-                        is_checked = true;
-                        continue;
+                Some(Taken::Elsewhere(end)) => {
+                    if has_waited || !self.wait(*end).await {
+                        return Ok(false);
                     }
-                    Failure::new("other writes were faster")
+                    has_waited = true;
                 }
-            };
-            let holder = asked.and_then(|asked| asked.handling.0.holder.get());
-            return Box::pin(self.count(&failure, lease, holder)).await;
+                Some(Taken::Held(_)) | None => {
+                    // What goes to the table is large, and stands apart from what does not.
+                    if let Some(handled) = self.settle(called, asked, &mut rounds).await? {
+                        return Ok(handled);
+                    }
+                }
+            }
         }
+    }
+
+    /// Write what has come of a call; nothing comes of it where another write was faster, and the
+    /// handler is to be called anew.
+    async fn settle(
+        &self,
+        called: super::Result,
+        asked: Option<Asked>,
+        rounds: &mut Rounds,
+    ) -> Result<Option<bool>, store::Error> {
+        let asked = asked.as_ref();
+        let lease = match asked.and_then(Asked::taken) {
+            Some(Taken::Held(lease)) => Some(lease.clone()),
+            _ => None,
+        };
+        let writes = asked.map(|asked| asked.collected.take()).unwrap_or_default();
+        // Without an effect that anybody knows of nothing is kept.
+        if called.is_ok() && writes.is_empty() && lease.is_none() {
+            return Ok(Some(true));
+        }
+        let tries = rounds.tries.get_or_insert_with(|| self.run.store.tries());
+        let known = rounds.known.take();
+        let done = match called {
+            Ok(()) => Box::pin(self.finish(tries, writes, lease.clone(), known)).await,
+            Err(failure) => Err(NotDone::Failed(failure)),
+        };
+        let failure = match done {
+            Ok(()) => return Ok(Some(true)),
+            Err(NotDone::Failed(failure)) => failure,
+            // What a lease is for is not done anew at once.
+            Err(NotDone::Lost) if lease.is_none() && tries.back_off(self.ambient()).await => {
+                rounds.known = Box::pin(self.known()).await?;
+                // Whether it was a race or what is there does not allow it, the handler finds out.
+                rounds.is_checked = true;
+                let is_over = rounds.known.as_ref().is_some_and(|it| is_over(it, self.again()));
+                return Ok(is_over.then_some(true));
+            }
+            Err(NotDone::Lost) => Failure::new("other writes were faster"),
+        };
+        let holder = asked.and_then(|asked| asked.handling.0.holder.get());
+        Box::pin(self.count(&failure, lease, holder)).await.map(Some)
     }
 
     /// Whether what was set aside is handled.
@@ -217,15 +240,20 @@ impl Attempt<'_> {
         matches!(self.run.occasion, Occasion::SetAside(_))
     }
 
-    /// Whether nothing else of the source comes before this is over. Then whoever has it has died,
-    /// and a stream's attempts, which come fast and are counted, would all meet its lease.
-    fn is_in_the_way(&self) -> bool {
-        matches!(self.batch.source, Source::Kinesis | Source::DynamoDb)
+    fn ambient(&self) -> &Ambient {
+        self.run.store.ambient()
     }
 
-    async fn wait(&self, end: Timestamp) {
-        let left = end.since(self.run.store.ambient().now());
+    /// Wait for the end of another delivery's lease, where nothing else of the source comes before
+    /// this is over: whoever has it has died, and a stream's attempts, which come fast and are
+    /// counted, would all meet the lease. Whether there is time for the handler afterwards.
+    async fn wait(&self, end: Option<Timestamp>) -> bool {
+        let (Source::Kinesis | Source::DynamoDb, Some(end)) = (self.batch.source, end) else {
+            return false;
+        };
+        let left = end.since(self.ambient().now());
         sleep_until(self.run.time.handlers.min(Instant::now() + left)).await;
+        Instant::now() < self.run.time.handlers
     }
 
     fn wire(&self) -> &Wire {
@@ -322,7 +350,7 @@ impl Attempt<'_> {
     }
 
     fn unknown(&self) -> HandledEvent {
-        let now = self.run.store.ambient().now();
+        let now = self.ambient().now();
         HandledEvent::new(&self.listener.name, &self.wire().id(), now)
     }
 
@@ -334,7 +362,7 @@ impl Attempt<'_> {
     /// Whether another attempt is at it, whose lease is not ours to end. This one's own may have been
     /// taken without an answer.
     fn is_anothers(&self, known: &HandledEvent, holder: Option<&Id>) -> bool {
-        let now = self.run.store.ambient().now();
+        let now = self.ambient().now();
         let is_own = holder.is_some() && known.held_by.as_ref() == holder;
         known.held_until.is_some_and(|end| now < end) && !is_own
     }

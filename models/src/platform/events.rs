@@ -9,9 +9,10 @@ use crate::{
     store::{Entity, Key, hash},
 };
 
-/// A day longer than the bucket keeps what Lambda has given up (`deploy/template.yaml`): of that some
-/// handlers may be done, and a replay must know. A queue keeps a message for 14 days at most.
-const KEPT: Duration = Duration::from_secs(91 * 24 * 60 * 60);
+/// Of what Lambda has given up some handlers may be done, and a replay must know. It gives up half a
+/// day after the first attempt, and the bucket keeps that for 90 days (`deploy/template.yaml`), which
+/// S3 rounds up to a midnight and is late for. A queue keeps a message for 14 days at most.
+const KEPT: Duration = Duration::from_secs(93 * 24 * 60 * 60);
 
 /// One record of an event with one of its handlers: failed, being handled, or over.
 #[derive(Clone, Debug, Serialize, Deserialize)]

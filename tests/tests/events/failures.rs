@@ -380,7 +380,7 @@ mod replay {
         let served = serve_broken(&Arc::new(AtomicBool::new(false))).await;
         let event = one_message("message-1", &order(1, Fate::Pass));
         served.invoke(&event).await;
-        served.store.ambient().advance(std::time::Duration::from_secs(90 * 24 * 60 * 60));
+        served.store.ambient().advance(std::time::Duration::from_secs(92 * 24 * 60 * 60));
         let folder = served.folder.path().join("aws/lambda");
         std::fs::create_dir_all(&folder).unwrap();
         let record = json!({ "payload": event.to_string() });

@@ -11,11 +11,16 @@ use aws_sdk_sesv2::{
 };
 use futures_util::future::BoxFuture;
 use models::{Id, aws::Access, causes, platform::mail::Mail};
+use tokio::time::sleep;
 
 use super::Undelivered;
 
 /// As long as a webhook may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A new account may send one mail a second.
+const PAUSES: [Duration; 3] =
+    [Duration::from_millis(250), Duration::from_millis(500), Duration::from_secs(1)];
 
 /// Brings mails on their way.
 pub trait Mailer: Send + Sync {
@@ -25,7 +30,8 @@ pub trait Mailer: Send + Sync {
 
 /// Amazon SES, by its API of version 2. It has no way to know a mail again: one that it has taken
 /// comes twice when its answer is lost, or when the function cannot write down that it was taken.
-/// So it is asked once, and is given time to answer.
+/// So it is given time to answer, and is asked again at once only where it says that it has taken
+/// nothing.
 pub struct Ses {
     from: String,
     access: Access,
@@ -48,6 +54,16 @@ impl Ses {
     }
 
     async fn take(&self, mail: &Mail) -> Result<(), Undelivered> {
+        for pause in PAUSES {
+            match self.ask(mail).await {
+                Err(error) if is_throttled(&error) => sleep(pause).await,
+                outcome => return outcome.map_err(|error| Undelivered::new(told(&error))),
+            }
+        }
+        self.ask(mail).await.map_err(|error| Undelivered::new(told(&error)))
+    }
+
+    async fn ask(&self, mail: &Mail) -> Result<(), SdkError<SendEmailError>> {
         let client = self.client.get_or_init(|| self.client());
         let body = Body::builder().text(content(mail.text()));
         let body = body.set_html(mail.html().map(content)).build();
@@ -60,7 +76,6 @@ impl Ses {
             .send()
             .await
             .map(drop)
-            .map_err(|error| Undelivered::new(told(&error)))
     }
 }
 
@@ -72,6 +87,12 @@ impl Mailer for Ses {
 
 fn content(text: &str) -> Content {
     Content::builder().data(text).charset("UTF-8").build().expect("the data is set")
+}
+
+/// Nothing was taken: too many were sent at once.
+fn is_throttled(error: &SdkError<SendEmailError>) -> bool {
+    let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
+    matches!(code, Some("TooManyRequestsException" | "Throttling" | "ThrottlingException"))
 }
 
 /// What SES says in words often has the address in it, so its code has to do.
