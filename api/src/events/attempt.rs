@@ -124,10 +124,8 @@ pub(super) struct Attempt<'a> {
     pub(super) run: &'a Run<'a>,
 }
 
-/// What a handler's extractors find, and what they leave.
+/// What a handler's extractors leave.
 struct Asked {
-    /// The table, where writes are collected.
-    view: Store,
     collected: Collected,
     handling: Handling,
 }
@@ -135,13 +133,6 @@ struct Asked {
 impl Asked {
     fn taken(&self) -> Option<&Taken> {
         self.handling.0.taken.get()
-    }
-
-    fn parts(&self) -> Parts {
-        let (mut parts, ()) = Request::new(()).into_parts();
-        parts.extensions.insert(self.view.clone());
-        parts.extensions.insert(self.handling.clone());
-        parts
     }
 }
 
@@ -173,7 +164,11 @@ impl Attempt<'_> {
         let (mut rounds, mut has_waited) = (Rounds::default(), false);
         loop {
             let asked = OnceLock::new();
-            let parts = || asked.get_or_init(|| self.asked(rounds.is_checked)).parts();
+            let parts = || {
+                let (parts, leaving) = self.ask(rounds.is_checked);
+                let _ = asked.set(leaving);
+                parts
+            };
             let called = self.call(&parts).await;
             let asked = asked.into_inner();
             match asked.as_ref().and_then(Asked::taken) {
@@ -260,7 +255,8 @@ impl Attempt<'_> {
         &self.batch.records[self.place].wire
     }
 
-    fn asked(&self, is_checked: bool) -> Asked {
+    /// What extractors find: the table, where writes are collected, and the record to be taken.
+    fn ask(&self, is_checked: bool) -> (Parts, Asked) {
         let store = self.run.store.clone();
         let (view, collected) =
             if is_checked { store.checked().collecting() } else { store.collecting() };
@@ -274,7 +270,10 @@ impl Attempt<'_> {
             holder: OnceLock::new(),
             taken: OnceLock::new(),
         }));
-        Asked { view, collected, handling }
+        let (mut parts, ()) = Request::new(()).into_parts();
+        parts.extensions.insert(view);
+        parts.extensions.insert(handling.clone());
+        (parts, Asked { collected, handling })
     }
 
     /// A panic and an end of time are failures like others. What the handler panicked with may hold
