@@ -12,9 +12,10 @@ use serde_json::{
 };
 use tokio::{sync::oneshot, time::timeout};
 
-pub(crate) use crate::function::Function;
-
-use crate::discarded::{self, mapping_id};
+use crate::{
+    discarded::{self, mapping_id},
+    function::Function,
+};
 
 /// How often a source without news is looked at. Lambda does so four times a second.
 pub(crate) const PAUSE: Duration = Duration::from_millis(250);
@@ -22,6 +23,7 @@ pub(crate) const PAUSE: Duration = Duration::from_millis(250);
 pub(crate) const LONGEST_EVENT: usize = 6_000_000;
 /// Between attempts, doubled from one to the next up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
 /// One shard of a stream, from where it was left.
 pub(crate) trait Shard {
     /// How an invocation record calls what it says of a batch.

@@ -604,7 +604,8 @@ mod on_a_laptop {
         laptop.end_with("TERM").await;
         drop(store);
         let failures = FailureStore::folder(data.path().join("events"));
-        let record = json!({ "requestPayload": batches::sqs("nobody", &[("1".to_owned(), None, "1".to_owned())]) });
+        let message = ("1".to_owned(), None, "1".to_owned());
+        let record = json!({ "requestPayload": batches::sqs("nobody", &[message]) });
         for name in ["aws/lambda/async/1.json", "aws/lambda/async/2.json"] {
             failures.put(name, record.to_string().into_bytes()).await.expect("it is kept");
         }

@@ -48,7 +48,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{EmbeddedStore, StoreError, invocation::Invocations, mapping::Function};
+use crate::{EmbeddedStore, StoreError, function::Function, invocation::Invocations};
 use contents::Contents;
 use index::Index;
 use notice::{Call, HOST};
