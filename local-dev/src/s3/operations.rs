@@ -121,28 +121,10 @@ impl S3 for Objects {
         let call = call(&request)?;
         let S3Request { input, headers, .. } = request;
         check_bucket(&input.bucket)?;
-        let CopySource::Bucket { bucket, key, version_id } = &input.copy_source else {
-            return Err(s3_error!(NotImplemented, "Copies are made of objects of this bucket."));
-        };
-        check_bucket(bucket)?;
-        check_version_id(version_id.as_deref())?;
         let if_match = condition(&headers, &IF_MATCH)?;
         let if_none_match = condition(&headers, &IF_NONE_MATCH)?;
-        let source = self.get(key)?;
-        let matches = |condition: &ETagCondition| holds(condition, &source.etag);
-        if input.copy_source_if_match.as_ref().is_some_and(|it| !matches(it))
-            || input.copy_source_if_none_match.as_ref().is_some_and(matches)
-        {
-            return Err(failed());
-        }
         let replaces = input.metadata_directive.as_ref().is_some_and(|it| it.as_str() == "REPLACE");
-        if !replaces && **key == *input.key {
-            return Err(s3_error!(
-                InvalidRequest,
-                "This copy request is illegal because it is trying to copy an object to itself \
-                 without changing the object's metadata."
-            ));
-        }
+        let source = source(self, &input, replaces)?;
         let mut facts = if replaces { facts_of!(input) } else { source.facts };
         // A copy has not come in parts.
         facts.checksums.retain(|_, sum| !sum.contains('-'));
@@ -342,6 +324,30 @@ impl S3 for Objects {
         let output = ListBucketsOutput { buckets: Some(vec![bucket]), ..Default::default() };
         Ok(S3Response::new(output))
     }
+}
+
+/// The object that is copied, where it is what the request says.
+fn source(objects: &Objects, input: &CopyObjectInput, replaces: bool) -> S3Result<Kept> {
+    let CopySource::Bucket { bucket, key, version_id } = &input.copy_source else {
+        return Err(s3_error!(NotImplemented, "Copies are made of objects of this bucket."));
+    };
+    check_bucket(bucket)?;
+    check_version_id(version_id.as_deref())?;
+    let source = objects.get(key)?;
+    let matches = |condition: &ETagCondition| holds(condition, &source.etag);
+    if input.copy_source_if_match.as_ref().is_some_and(|it| !matches(it))
+        || input.copy_source_if_none_match.as_ref().is_some_and(matches)
+    {
+        return Err(failed());
+    }
+    if !replaces && **key == *input.key {
+        return Err(s3_error!(
+            InvalidRequest,
+            "This copy request is illegal because it is trying to copy an object to itself \
+             without changing the object's metadata."
+        ));
+    }
+    Ok(source)
 }
 
 /// A condition on what a copy is written over, which [`s3s`] does not read.
