@@ -53,7 +53,7 @@ struct Serve {
     /// Keep everything in memory and nothing afterwards
     #[arg(long, conflicts_with = "data_dir")]
     ephemeral: bool,
-    /// Open the embedded store to the AWS CLI, NoSQL Workbench or the Lambda binary
+    /// Open the embedded store to the AWS CLI or the Lambda binary
     #[arg(long, value_name = "PORT")]
     store_port: Option<u16>,
     /// Open the embedded bucket to the AWS CLI, curl or a browser
