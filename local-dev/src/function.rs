@@ -6,7 +6,7 @@ use api::events::{Answer, Events, FailureStore, Refused};
 use lambda_runtime::{Context, LambdaEvent};
 use models::Ambient;
 use serde_json::value::RawValue;
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{sync::oneshot, time::timeout};
 
 use crate::runtimes;
 
@@ -59,8 +59,9 @@ impl Function {
         self.invoke_as(&self.ambient.new_id().to_string(), payload).await
     }
 
-    /// Call it under a request id, which all attempts of an asynchronous invocation share. It has
-    /// threads of its own, so that the time is over for a handler that blocks one, too.
+    /// Call it under a request id, which all attempts of an asynchronous invocation share. Each call has
+    /// a thread of its own: one that blocks it is over when its time is, as in the cloud, and holds up
+    /// no other, though its thread is gone for as long. Dropping this ends it, where it waits next.
     pub(crate) async fn invoke_as(
         &self,
         request_id: &str,
@@ -73,12 +74,19 @@ impl Function {
         let runtime = runtimes::HANDLERS.as_ref();
         let runtime = runtime.map_err(|error| CallError::NoThreads(error.to_string()))?;
         let (events, event) = (self.events.clone(), LambdaEvent::new(payload, context));
-        // Whoever stops waiting ends it.
-        let mut call = JoinSet::new();
-        call.spawn_on(async move { events.invoke(event).await }, runtime.handle());
-        match timeout(Self::TIMEOUT, call.join_next()).await {
-            Ok(Some(Ok(answer))) => Ok(answer?),
-            Ok(_) => Err(CallError::Ended),
+        let (mut give, answer) = oneshot::channel();
+        let call = async move {
+            tokio::select! {
+                biased;
+                // Nobody waits any more.
+                () = give.closed() => {}
+                answer = events.invoke(event) => drop(give.send(answer)),
+            }
+        };
+        runtime.spawn_blocking(|| runtime.block_on(call));
+        match timeout(Self::TIMEOUT, answer).await {
+            Ok(Ok(answer)) => Ok(answer?),
+            Ok(Err(_)) => Err(CallError::Ended),
             Err(_) => Err(CallError::TimedOut),
         }
     }

@@ -14,9 +14,11 @@ pub(crate) static STORE: LazyLock<io::Result<Runtime>> =
 pub(crate) static BESIDE: LazyLock<io::Result<Runtime>> =
     LazyLock::new(|| build("beside-store", 2));
 
-/// Of event handlers, which are somebody else's code and may compute for long, or block.
+/// Of event handlers, which are somebody else's code and may compute for long, or block for ever: each
+/// call has a thread of this one's for blocking, of which there are up to 512. These two do no more
+/// than watch sockets and clocks for them.
 pub(crate) static HANDLERS: LazyLock<io::Result<Runtime>> =
-    LazyLock::new(|| build("event-handlers", 4));
+    LazyLock::new(|| build("event-handlers", 2));
 
 fn build(name: &str, threads: usize) -> io::Result<Runtime> {
     Builder::new_multi_thread().worker_threads(threads).thread_name(name).enable_all().build()

@@ -360,7 +360,8 @@ async fn a_start_tells_of_what_waits_and_nobody_takes() {
     }
 }
 
-/// As a handler does that computes for long. Each has a thread of its own.
+/// As handlers do that compute for long, or hang. Each call has a thread of its own, however many there
+/// are.
 #[tokio::test]
 async fn handlers_that_block_their_threads_hold_up_nobody_else() {
     let (folder, tell, mut told) = begin();
@@ -372,22 +373,21 @@ async fn handlers_that_block_their_threads_hold_up_nobody_else() {
             let (tell, blocked) = (tell.clone(), blocked.clone());
             async move {
                 tell.send(message.body)?;
-                // One waits for the other end, the other one for this lock.
+                // One waits for the other end, the others for this lock.
                 drop(blocked.lock().map(|blocked| blocked.recv()));
                 Ok(())
             }
         }
     };
-    let modules = [
-        Module::new("first").on_message("first", block(&tell)),
-        Module::new("second").on_message("second", block(&tell)),
-        Module::new("third").on_message("third", move |message: QueueMessage<String>| {
-            handle(tell.clone(), message.body)
-        }),
-    ];
+    let stuck = ["1", "2", "3", "4", "5", "6", "7", "8", "9"];
+    let mut modules: Vec<_> =
+        stuck.iter().map(|queue| Module::new(queue).on_message(queue, block(&tell))).collect();
+    modules.push(Module::new("free").on_message("free", move |message: QueueMessage<String>| {
+        handle(tell.clone(), message.body)
+    }));
     let laptop = Laptop::start(folder.path(), &modules).await;
     let to = producer(folder.path(), &modules);
-    for queue in ["first", "second"] {
+    for queue in stuck {
         to.send_message(queue, None, &json(queue)).unwrap();
         assert_eq!(next(&mut told).await, queue);
     }
@@ -401,8 +401,8 @@ async fn handlers_that_block_their_threads_hold_up_nobody_else() {
         Client::new(door).get("/health").await.expect(200);
         let owner = ambient().new_id();
         table.get::<Message>(Key::owned::<Message>(owner, owner)).await.unwrap();
-        to.send_message("third", None, &json("third")).unwrap();
-        assert_eq!(told.recv().await.as_deref(), Some("third"));
+        to.send_message("free", None, &json("free")).unwrap();
+        assert_eq!(told.recv().await.as_deref(), Some("free"));
     };
     tokio::time::timeout(Duration::from_secs(30), answered).await.expect("nobody is held up");
 
