@@ -87,17 +87,28 @@ struct Invocation {
 /// Carries out what is in the queue.
 #[derive(Clone)]
 pub(crate) struct Invocations {
-    pub(crate) queue: Shared,
-    pub(crate) function: Function,
+    queue: Shared,
+    function: Function,
     /// Told of each event that is in the queue.
-    pub(crate) news: Arc<Notify>,
+    news: Arc<Notify>,
+    left: Left,
 }
 
 impl Invocations {
+    /// What is in the queue now counts as left by a process that may have died: nobody may put
+    /// anything into it yet.
+    pub(crate) fn new(
+        queue: Shared,
+        function: Function,
+        news: Arc<Notify>,
+    ) -> rusqlite::Result<Self> {
+        let left = Left::in_queue(queue.lock().conn())?;
+        Ok(Self { queue, function, news, left })
+    }
+
     /// Until `stopped`, and then what runs. What is left is in the queue.
     pub(crate) async fn follow(self, mut stopped: oneshot::Receiver<()>) {
         let (mut running, mut last) = (JoinSet::new(), 0);
-        let left = Left { newest: self.newest(), until: Instant::now() + Function::TIMEOUT };
         let mut waiting: Vec<(Instant, Invocation)> = Vec::new();
         loop {
             let now = Instant::now();
@@ -106,7 +117,7 @@ impl Invocations {
             }
             let mut unreadable = false;
             while running.len() < AT_ONCE {
-                match self.next(last, left) {
+                match next(self.queue.lock().conn(), last, self.left) {
                     Ok(Some(invocation)) => {
                         last = invocation.id;
                         running.spawn(self.clone().attempt(invocation));
@@ -129,29 +140,6 @@ impl Invocations {
             }
         }
         while running.join_next().await.is_some() {}
-    }
-
-    /// The last one that was put into the queue, done or not.
-    fn newest(&self) -> i64 {
-        let newest = "SELECT coalesce(max(id), 0) FROM landline_invocations";
-        self.queue.lock().conn().query_row(newest, [], |row| row.get(0)).unwrap_or(i64::MAX)
-    }
-
-    /// The first one after this.
-    fn next(&self, after: i64, left: Left) -> rusqlite::Result<Option<Invocation>> {
-        let next = "SELECT id, request, event, failed FROM landline_invocations
-            WHERE id > ?1 ORDER BY id LIMIT 1";
-        let storage = self.queue.lock();
-        let next = storage.conn().query_row(next, [after], |row| {
-            let (id, request, failed) = (row.get(0)?, row.get(1)?, row.get(3)?);
-            let event = RawValue::from_string(row.get(2)?);
-            let event = event.map_err(|error| {
-                rusqlite::Error::FromSqlConversionFailure(2, Type::Text, error.into())
-            })?;
-            let left_until = (id <= left.newest).then_some(left.until);
-            Ok(Invocation { id, request, event, failed, left_until })
-        });
-        next.optional()
     }
 
     /// Call the function; what has failed comes again then.
@@ -219,6 +207,22 @@ impl Invocations {
     }
 }
 
+/// The first one after this.
+fn next(queue: &Connection, after: i64, left: Left) -> rusqlite::Result<Option<Invocation>> {
+    let next = "SELECT id, request, event, failed FROM landline_invocations
+        WHERE id > ?1 ORDER BY id LIMIT 1";
+    let next = queue.query_row(next, [after], |row| {
+        let (id, request, failed) = (row.get(0)?, row.get(1)?, row.get(3)?);
+        let event = RawValue::from_string(row.get(2)?);
+        let event = event.map_err(|error| {
+            rusqlite::Error::FromSqlConversionFailure(2, Type::Text, error.into())
+        })?;
+        let left_until = (id <= left.newest).then_some(left.until);
+        Ok(Invocation { id, request, event, failed, left_until })
+    });
+    next.optional()
+}
+
 /// What a call that has failed was answered, as Lambda's runtimes answer it.
 fn response_payload(error: CallError) -> Value {
     let message = error.to_string();
@@ -237,10 +241,18 @@ fn diagnostic(error_type: &str, error_message: String) -> Diagnostic {
 /// What was in the queue when this process began.
 #[derive(Clone, Copy)]
 struct Left {
-    /// The last one of it.
+    /// The last one of it; 0 when there was nothing.
     newest: i64,
     /// When nothing of it can be leased any longer by a process that has died.
     until: Instant,
+}
+
+impl Left {
+    fn in_queue(queue: &Connection) -> rusqlite::Result<Self> {
+        let newest = "SELECT coalesce(max(id), 0) FROM landline_invocations";
+        let newest = queue.query_row(newest, [], |row| row.get(0))?;
+        Ok(Self { newest, until: Instant::now() + Function::TIMEOUT })
+    }
 }
 
 /// When it is tried again, where it is.
@@ -257,9 +269,30 @@ fn due(failed: u32, left_until: Option<Instant>, now: Instant) -> Option<Instant
 mod tests {
     use std::time::Duration;
 
+    use models::{Ambient, Timestamp};
+    use rusqlite::Connection;
+    use serde_json::json;
     use tokio::time::Instant;
 
-    use super::due;
+    use super::{Left, QUEUE, due, enqueue, next};
+
+    #[test]
+    fn what_is_put_after_the_start_was_left_by_nobody() {
+        let queue = Connection::open_in_memory().unwrap();
+        let ambient = Ambient::fixed(Timestamp::from_unix_millis(1_795_365_000_123), 7);
+        queue.execute_batch(QUEUE).unwrap();
+        let put = || enqueue(&queue, &ambient, |id| json!({ "id": id })).unwrap();
+        let nothing = Left::in_queue(&queue).unwrap();
+        put();
+        let one = Left::in_queue(&queue).unwrap();
+        put();
+
+        let first = |left| next(&queue, 0, left).unwrap().unwrap().left_until;
+        let second = |left| next(&queue, 1, left).unwrap().unwrap().left_until;
+
+        assert_eq!([first(nothing), second(nothing)], [None, None]);
+        assert_eq!([first(one), second(one)], [Some(one.until), None]);
+    }
 
     #[test]
     fn what_has_failed_comes_twice_more() {

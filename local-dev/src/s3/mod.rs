@@ -118,11 +118,12 @@ impl EmbeddedBucket {
         let notified = Notified { prefixes: prefixes(modules), news: news.clone() };
         let ambient = function.ambient.clone();
         let objects = objects(store.connect()?, folder, notified, ambient.clone())?;
-        let queue = objects.index.shared();
+        // Before the first request can put something into the queue.
+        let invocations = Invocations::new(objects.index.shared(), function, news);
+        let invocations = invocations.map_err(failed)?;
         let router = router(service(objects), ambient);
         let (stop, stopped) = oneshot::channel();
         let server = (stop, EmbeddedStore::beside(serve(listener, router, stopped))?);
-        let invocations = Invocations { queue, function, news };
         let (stop, stopped) = oneshot::channel();
         let events = (stop, EmbeddedStore::beside(invocations.follow(stopped))?);
         Ok(Self { endpoint: format!("http://{address}"), tasks: vec![server, events] })
