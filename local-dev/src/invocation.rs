@@ -112,12 +112,14 @@ impl Invocations {
         let mut waiting: Vec<(Instant, Invocation)> = Vec::new();
         loop {
             let now = Instant::now();
-            for (_, invocation) in waiting.extract_if(.., |(due, _)| *due <= now) {
+            let free = AT_ONCE.saturating_sub(running.len());
+            for (_, invocation) in waiting.extract_if(.., |(due, _)| *due <= now).take(free) {
                 running.spawn(self.clone().attempt(invocation));
             }
             let mut unreadable = false;
             while running.len() < AT_ONCE {
-                match next(self.queue.lock().conn(), last, self.left) {
+                let next = next(self.queue.lock().conn(), last, self.left);
+                match next {
                     Ok(Some(invocation)) => {
                         last = invocation.id;
                         running.spawn(self.clone().attempt(invocation));
@@ -132,10 +134,11 @@ impl Invocations {
             }
             let due = waiting.iter().map(|(due, _)| *due);
             let due = due.chain(unreadable.then(|| now + QUEUE_PAUSE)).min();
+            let has_room = running.len() < AT_ONCE;
             tokio::select! {
                 _ = &mut stopped => break,
-                () = self.news.notified(), if running.len() < AT_ONCE => {}
-                () = sleep_until(due.unwrap_or(now)), if due.is_some() => {}
+                () = self.news.notified(), if has_room => {}
+                () = sleep_until(due.unwrap_or(now)), if has_room && due.is_some() => {}
                 Some(done) = running.join_next() => waiting.extend(done.ok().flatten()),
             }
         }

@@ -1,5 +1,15 @@
 //! What is told of files, to whom, and what becomes of it when nobody takes it.
 
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use tokio::sync::Semaphore;
+
 use super::{a_form::form, *};
 
 type Seen = UnboundedReceiver<ObjectCreated>;
@@ -243,6 +253,49 @@ async fn does_not_wait_for_another_one() {
 
     assert_eq!(next(&mut seen).await.key, "uploads/stuck");
     assert_eq!(next(&mut seen).await.key, "uploads/2");
+}
+
+/// What has failed at the same time is due at the same time.
+#[tokio::test]
+async fn that_comes_again_waits_until_there_is_room() {
+    const FILES: usize = 30;
+    const AT_ONCE: usize = 10;
+    let folder = tempdir().unwrap();
+    let seen = Arc::<Mutex<BTreeSet<String>>>::default();
+    let running = Arc::<AtomicUsize>::default();
+    let (begun, mut begins) = unbounded_channel();
+    let leave = Arc::new(Semaphore::new(0));
+    let left = leave.clone();
+    let handler = move |object: ObjectCreated| {
+        let is_new = seen.lock().unwrap().insert(object.key);
+        let (begun, running, left) = (begun.clone(), running.clone(), left.clone());
+        async move {
+            if is_new {
+                return Err(Failure::new("it comes again"));
+            }
+            begun.send(running.fetch_add(1, Ordering::SeqCst) + 1)?;
+            left.acquire().await?.forget();
+            running.fetch_sub(1, Ordering::SeqCst);
+            Ok(())
+        }
+    };
+    let modules = [Module::new("files").on_object_created("uploads/", handler)];
+    let laptop = Laptop::start(folder.path(), 1, &modules).await;
+    for file in 0..FILES {
+        laptop.put(&format!("uploads/{file}"), b"1").await;
+    }
+
+    let mut most = 0;
+    for begun in 0..FILES {
+        if begun >= AT_ONCE {
+            leave.add_permits(1);
+        }
+        most = most.max(begins.recv().await.unwrap());
+    }
+
+    assert_eq!(most, AT_ONCE);
+    leave.add_permits(AT_ONCE);
+    laptop.bucket.stop().await;
 }
 
 /// Parts are no files; what they come together to is one.
