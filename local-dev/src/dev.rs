@@ -5,13 +5,16 @@ use std::{fmt::Write, net::SocketAddr, sync::Arc};
 use axum::{
     Json, Router,
     extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
     routing::get,
 };
 
-use crate::mail::{Mailbox, SentMail};
+use crate::{
+    host::Host,
+    mail::{Mailbox, SentMail},
+};
 
 /// Nothing is loaded, nothing runs, and no page frames this one. A mail's own page is in a sandbox
 /// besides.
@@ -32,7 +35,7 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>(mailbox: Arc<Mailbox>) ->
 async fn only_from_here(request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let peer_is_here = peer.is_some_and(|ConnectInfo(peer)| peer.ip().to_canonical().is_loopback());
-    if !peer_is_here || !is_asked_by_our_name(request.headers()) {
+    if !peer_is_here || !is_asked_by_our_name(&request) {
         let why = "This page is for the machine that local-dev runs on, as localhost.\n";
         return (StatusCode::FORBIDDEN, why).into_response();
     }
@@ -45,23 +48,11 @@ async fn only_from_here(request: Request, next: Next) -> Response {
     response
 }
 
-/// By `Host`, and by `Origin` where a page asks.
-fn is_asked_by_our_name(headers: &HeaderMap) -> bool {
-    let ours = ["localhost", "127.0.0.1", "[::1]"].contains(&asked_name(headers));
-    let origin = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
-    ours && origin.is_none_or(|origin| origin == format!("http://{}", host(headers)))
-}
-
-fn host(headers: &HeaderMap) -> &str {
-    headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
-}
-
-/// The name in `Host`, without the port. Empty where there is none.
-pub(crate) fn asked_name(headers: &HeaderMap) -> &str {
-    let host = host(headers);
-    host.rsplit_once(':').map_or(host, |(name, port)| {
-        if port.bytes().all(|byte| byte.is_ascii_digit()) { name } else { host }
-    })
+/// Other pages of this machine are others', too.
+fn is_asked_by_our_name<B>(request: &Request<B>) -> bool {
+    let Some(host) = Host::asked(request) else { return false };
+    let is_own = |origin| Host::of_origin(origin).as_ref() == Some(&host);
+    host.is_this_machine() && request.headers().get_all(header::ORIGIN).iter().all(is_own)
 }
 
 async fn list_mails(State(mailbox): State<Arc<Mailbox>>) -> Response {
@@ -127,28 +118,30 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::{HeaderMap, HeaderName};
+    use axum::http::Request;
 
     use super::is_asked_by_our_name;
 
     #[test]
     fn is_for_whoever_asks_by_this_machines_own_name() {
-        let asked = |headers: &[(&str, &str)]| {
-            let headers = headers
-                .iter()
-                .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap()));
-            is_asked_by_our_name(&headers.collect::<HeaderMap>())
+        let asked = |host: &str, origins: &[&str]| {
+            let request = Request::get("/dev/outbox").header("host", host);
+            let request = origins.iter().fold(request, |it, origin| it.header("origin", *origin));
+            is_asked_by_our_name(&request.body(()).unwrap())
         };
 
         for host in ["localhost:3000", "localhost", "127.0.0.1:3000", "[::1]:3000", "[::1]"] {
-            assert!(asked(&[("host", host)]), "{host}");
-            assert!(asked(&[("host", host), ("origin", &format!("http://{host}"))]), "{host}");
-            assert!(!asked(&[("host", host), ("origin", "https://example.com")]), "{host}");
-            assert!(!asked(&[("host", host), ("origin", "null")]), "{host}");
+            let own = format!("http://{host}");
+            assert!(asked(host, &[]), "{host}");
+            assert!(asked(host, &[&own]), "{host}");
+            for other in ["https://example.com", "null", "http://localhost:5173"] {
+                assert!(!asked(host, &[other]), "{host} {other}");
+                assert!(!asked(host, &[&own, other]), "{host} {other}");
+            }
         }
         for host in ["", "example.com", "localhost.example.com:3000", "192.168.1.7:3000", "::1"] {
-            assert!(!asked(&[("host", host)]), "{host}");
+            assert!(!asked(host, &[]), "{host}");
         }
-        assert!(!asked(&[]));
+        assert!(!is_asked_by_our_name(&Request::new(())));
     }
 }

@@ -5,7 +5,7 @@
 use std::{
     error::Error,
     io,
-    net::{Ipv4Addr, Ipv6Addr},
+    net::Ipv4Addr,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -14,7 +14,7 @@ use axum::{
     Router,
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, Version, header},
+    http::{StatusCode, Version, header},
     response::{IntoResponse, Response},
     serve::ListenerExt,
 };
@@ -27,7 +27,7 @@ use tokio::{
     sync::oneshot,
 };
 
-use crate::dev::asked_name;
+use crate::host::Host;
 
 /// As DynamoDB refuses.
 const REFUSED: &str = r#"{"__type":"com.amazon.coral.service#AccessDeniedException","message":"The embedded store is for programs of this machine, by localhost or an address, and for no page."}"#;
@@ -47,7 +47,7 @@ pub(crate) async fn serve(
 }
 
 async fn pass(State(inside): State<Arc<Inside>>, mut request: Request) -> Response {
-    if !is_of_a_program(request.headers()) {
+    if !is_of_a_program(&request) {
         let content_type = [(header::CONTENT_TYPE, "application/x-amz-json-1.0")];
         return (StatusCode::FORBIDDEN, content_type, REFUSED).into_response();
     }
@@ -63,15 +63,11 @@ async fn pass(State(inside): State<Arc<Inside>>, mut request: Request) -> Respon
     }
 }
 
-/// A page names its origin wherever it could read the answer or change something. A name that
-/// somebody else lets lead here would make that origin its own, so the host is an address or
-/// `localhost`.
-fn is_of_a_program(headers: &HeaderMap) -> bool {
-    let name = asked_name(headers);
-    let in_brackets = || name.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok();
-    let is_ours =
-        name == "localhost" || name.parse::<Ipv4Addr>().is_ok() || in_brackets().is_some();
-    is_ours && !headers.contains_key(header::ORIGIN)
+/// A page names its origin wherever it could read the answer or change something. One that asks by a
+/// name of its own may leave that out of what only reads.
+fn is_of_a_program(request: &Request) -> bool {
+    let is_fixed = Host::asked(request).is_some_and(|host| host.is_fixed());
+    is_fixed && !request.headers().contains_key(header::ORIGIN)
 }
 
 /// The database, and connections to it that wait for a request.

@@ -17,6 +17,7 @@ mod filter;
 mod function;
 mod gateway;
 mod greeting;
+mod host;
 #[cfg(feature = "s3")]
 mod invocation;
 mod kinesis;
