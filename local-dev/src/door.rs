@@ -174,25 +174,32 @@ mod tests {
 
     use crate::{EmbeddedStore, connection};
 
-    /// The whole answer, in small letters. The connection ends behind it.
-    fn ask(store: &EmbeddedStore, method: &str, headers: &str) -> String {
-        let address = store.endpoint().strip_prefix("http://").unwrap();
+    /// A scan that begins with this line and these headers.
+    fn scan(line: &str, headers: &str) -> String {
         let body = r#"{"TableName":"landline"}"#;
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        write!(
-            stream,
-            "{method} / HTTP/1.1\r\n{headers}\r\nX-Amz-Target: DynamoDB_20120810.Scan\r\n\
+        format!(
+            "{line}\r\n{headers}\r\nX-Amz-Target: DynamoDB_20120810.Scan\r\n\
              Content-Type: application/x-amz-json-1.0\r\n\
              Authorization: AWS4-HMAC-SHA256 Credential=a/20261122/us-east-1/dynamodb/aws4_request, \
              SignedHeaders=host, Signature=b\r\nX-Amz-Date: 20261122T163000Z\r\n\
-             Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
+             Content-Length: {}\r\n\r\n{body}",
             body.len(),
         )
-        .unwrap();
+    }
+
+    /// All that is answered on one connection, in small letters. The last request ends it.
+    fn send(store: &EmbeddedStore, requests: &str) -> String {
+        let address = store.endpoint().strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.write_all(requests.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer.to_lowercase()
+    }
+
+    fn ask(store: &EmbeddedStore, line: &str, headers: &str) -> String {
+        send(store, &scan(line, &format!("{headers}\r\nConnection: close")))
     }
 
     async fn with_a_table() -> EmbeddedStore {
@@ -208,15 +215,17 @@ mod tests {
             "Host: 127.0.0.1\r\nOrigin: https://example.com",
             "Host: localhost\r\nOrigin: http://localhost",
             "Host: localhost\r\nOrigin: null",
+            "Host: localhost\r\nOrigin: http://localhost\r\nOrigin: https://example.com",
             "Host: evil.example.com",
             "Host: evil.example.com:8000\r\nOrigin: http://evil.example.com:8000",
             "Host: localhost.example.com",
+            "Host: localhost\r\nHost: evil.example.com",
             "X-Host: localhost",
         ] {
             for method in ["POST", "OPTIONS", "GET"] {
                 let preflight = format!("{headers}\r\nAccess-Control-Request-Method: POST");
 
-                let answer = ask(&store, method, &preflight);
+                let answer = ask(&store, &format!("{method} / HTTP/1.1"), &preflight);
 
                 assert!(answer.starts_with("http/1.1 403 "), "{method} {headers}: {answer}");
                 assert!(!answer.contains("access-control"), "{method} {headers}: {answer}");
@@ -226,17 +235,57 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn is_closed_where_a_first_line_says_nothing_or_something_else() {
+        let store = with_a_table().await;
+        for (line, headers, refused) in [
+            ("POST / HTTP/1.0", "X-Host: localhost", "http/1.0 403 "),
+            ("POST / HTTP/1.0", "Host: evil.example.com", "http/1.0 403 "),
+            ("POST http://evil.example.com/ HTTP/1.1", "Host: localhost", "http/1.1 403 "),
+            ("POST http://localhost/ HTTP/1.1", "Host: evil.example.com", "http/1.1 403 "),
+            ("POST http://localhost/ HTTP/1.1", "X-Host: localhost", "http/1.1 403 "),
+        ] {
+            let answer = ask(&store, line, headers);
+
+            assert!(answer.starts_with(refused), "{line} {headers}: {answer}");
+            assert!(answer.contains("accessdeniedexception"), "{line} {headers}: {answer}");
+        }
+    }
+
+    #[tokio::test]
     async fn is_open_to_programs_of_this_machine() {
         let store = with_a_table().await;
-        for host in ["localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000", "192.0.2.7"] {
+        for host in [
+            "localhost",
+            "LocalHost:8000",
+            "store.localhost",
+            "127.0.0.1:8000",
+            "[::1]:8000",
+            "192.0.2.7",
+        ] {
             // Connections inside serve one request after another.
-            for _ in 0..2 {
-                let answer = ask(&store, "POST", &format!("Host: {host}"));
+            for line in ["POST / HTTP/1.1", &format!("POST http://{host}/ HTTP/1.1")] {
+                let answer = ask(&store, line, &format!("Host: {host}"));
 
                 assert!(answer.starts_with("http/1.1 200 "), "{host}: {answer}");
                 assert!(answer.contains(r#""scannedcount":0"#), "{answer}");
             }
         }
+    }
+
+    /// A connection may be a proxy's, of several. What is refused is a body, whatever is in it.
+    #[tokio::test]
+    async fn asks_each_request_of_a_connection_anew() {
+        let store = with_a_table().await;
+        let line = "POST / HTTP/1.1";
+        let program = scan(line, "Host: localhost");
+        let length = program.len();
+        let page = format!("{line}\r\nHost: evil.example.com\r\nContent-Length: {length}\r\n\r\n");
+        let last = scan(line, "Host: localhost\r\nConnection: close");
+
+        let answers = send(&store, &[&*program, &page, &program, &last].concat());
+
+        let answers: Vec<_> = answers.split("http/1.1 ").skip(1).map(|it| &it[..3]).collect();
+        assert_eq!(answers, ["200", "403", "200"]);
     }
 
     /// More than the database takes breaks a connection inside, and nothing else.
@@ -254,7 +303,7 @@ mod tests {
         // Its end; a connection that was reset in the middle has no answer.
         drop(stream.read_to_end(&mut Vec::new()));
 
-        let answer = ask(&store, "POST", "Host: localhost");
+        let answer = ask(&store, "POST / HTTP/1.1", "Host: localhost");
 
         assert!(answer.starts_with("http/1.1 200 "), "{answer}");
     }
