@@ -16,6 +16,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use super::{Function, Mapping, Shard, mapping_id};
 use crate::{
     EmbeddedStore, connection,
+    filter::Filter,
     kinesis::{OnlyShard, RECORDS},
 };
 
@@ -162,7 +163,8 @@ async fn a_record_of_the_table_that_is_given_up_is_as_lambda_writes_it() {
         failures: FailureStore::memory(),
         ambient: ambient(),
     };
-    let stream = store.stream("landline").unwrap().unwrap();
+    let filter = Filter::of(&api::route_table());
+    let stream = store.stream("landline", filter).unwrap().unwrap();
     let (arn, shard) = (stream.arn(), stream.id().to_owned());
 
     let (key, mut content) = given_up_after(20, Mapping::new(stream, function)).await;
