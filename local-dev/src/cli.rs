@@ -14,7 +14,7 @@ use clap::{
     CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind, parser::ValueSource,
 };
 use models::Ambient;
-use tokio::sync::oneshot;
+use tokio::{net::TcpListener, sync::oneshot};
 use tracing_subscriber::EnvFilter;
 
 #[cfg(feature = "s3")]
@@ -213,9 +213,13 @@ async fn serve(flags: Serve, path: PathBuf) -> Result<(), Box<dyn Error>> {
     let front = Front::new(flags.gateway, flags.stage.as_deref())?;
     log("info");
     let mut signals = Signals::listen()?;
-    let listeners = network::listen(&flags.host, flags.port).await?;
-    let data = if flags.ephemeral { None } else { Some(DataDir::open(&path)?) };
-    let laptop = Laptop::start(data, flags.ports()).await?;
+    let data = (!flags.ephemeral).then_some(path);
+    // On another thread: it blocks while it looks through the store.
+    let starting = tokio::spawn(start(flags.host.clone(), flags.port, data, flags.ports()));
+    let (listeners, laptop) = tokio::select! {
+        started = starting => started?.map_err(|error| -> Box<dyn Error> { error })?,
+        () = signals.next() => process::exit(INTERRUPTED),
+    };
     let port = listeners.first().ok_or("the host has no address")?.local_addr()?.port();
     let greeting = Greeting {
         host: &flags.host,
@@ -239,13 +243,24 @@ async fn serve(flags: Serve, path: PathBuf) -> Result<(), Box<dyn Error>> {
     say("Stopping. Ctrl-C once more stops at once.\n")?;
     tokio::select! {
         () = &mut served => Ok(()),
-        // As `kill -9` ends it, which loses nothing that was answered.
         () = signals.next() => process::exit(INTERRUPTED),
     }
 }
 
-/// As a shell tells of a program that Ctrl-C has ended.
+/// As a shell tells of a program that Ctrl-C has ended. It ends as by `kill -9`, which loses nothing
+/// that was answered.
 const INTERRUPTED: i32 = 130;
+
+async fn start(
+    host: String,
+    port: u16,
+    data: Option<PathBuf>,
+    ports: Ports,
+) -> Result<(Vec<TcpListener>, Laptop), Box<dyn Error + Send + Sync>> {
+    let listeners = network::listen(&host, port).await?;
+    let data = data.map(|path| DataDir::open(&path)).transpose()?;
+    Ok((listeners, Laptop::start(data, ports).await?))
+}
 
 fn reset(path: &Path) -> Result<(), Box<dyn Error>> {
     if DataDir::reset(path)? {

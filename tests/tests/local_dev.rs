@@ -274,6 +274,52 @@ mod an_end {
     }
 }
 
+mod a_start_that_takes_long {
+    use std::{fs::File, process::Stdio, thread, time::Duration};
+
+    use tests::program;
+    use tokio::{process::Command, sync::oneshot, time::timeout};
+
+    use super::*;
+
+    const TOO_LONG: Duration = Duration::from_secs(60);
+
+    /// The key comes through a pipe, and does not come.
+    #[tokio::test]
+    async fn is_ended_at_once_by_either_signal() {
+        for signal in ["INT", "TERM"] {
+            let place = Place::new();
+            fs::create_dir(place.data()).unwrap();
+            fs::write(place.file("local-dev.lock"), "").unwrap();
+            let key = place.file("signing-key.pem");
+            let made = Command::new("mkfifo").args(["-m", "600"]).arg(&key).status().await;
+            assert!(made.unwrap().success());
+            let mut laptop = Command::new(program("local-dev"))
+                .args(["--port", "0", "--data-dir"])
+                .arg(place.data())
+                .env_clear()
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .kill_on_drop(true)
+                .spawn()
+                .unwrap();
+            // A pipe is open when both of its ends are.
+            let (opened, is_open) = oneshot::channel();
+            thread::spawn(move || opened.send(File::options().write(true).open(key)));
+            let pipe = timeout(TOO_LONG, is_open).await.expect("the key is read").unwrap();
+
+            let id = laptop.id().expect("it runs").to_string();
+            let kill = Command::new("sh").args(["-c", &format!("kill -{signal} {id}")]).status();
+            assert!(kill.await.unwrap().success());
+            let end = timeout(TOO_LONG, laptop.wait()).await.expect("it ends").unwrap();
+
+            assert_eq!(end.code(), Some(130), "{signal}");
+            drop(pipe.unwrap());
+        }
+    }
+}
+
 mod a_second_signal {
     use tokio::io::AsyncWriteExt;
 
