@@ -4,13 +4,12 @@ use std::{
     env,
     fs::{self, File, TryLockError},
     io::{self, Write},
-    net::SocketAddr,
     path::{Path, PathBuf, absolute},
 };
 
 use auth::SigningKey;
 
-use crate::private;
+use crate::{address, private};
 
 /// Marks a directory as ours and is what a running process locks.
 const MARK: &str = "local-dev.lock";
@@ -21,9 +20,6 @@ pub(crate) const MAIL: &str = "mail";
 pub(crate) const FAILURES: &str = "events";
 /// The bytes of files that were uploaded: a folder.
 pub(crate) const FILES: &str = "files";
-/// Where store and bucket of the running process listen; not there when none runs.
-const ADDRESS: &str = "store-address";
-const S3_ADDRESS: &str = "s3-address";
 /// Everything else that can be found here: drafts of files, and what SQLite puts beside its own.
 const COMPANIONS: [&str; 9] = [
     "store.sqlite-wal",
@@ -42,22 +38,17 @@ pub(crate) fn store_file(path: &Path) -> PathBuf {
     path.join(STORE)
 }
 
+/// The signing key's file in it.
+fn key_file(path: &Path) -> PathBuf {
+    path.join(KEY)
+}
+
 /// A data directory that belongs to this process until it is dropped.
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
     /// Locked; the system unlocks it however the process ends.
     _mark: File,
-}
-
-/// What a process serves out of its data directory, beside the API.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Served {
-    /// The embedded store.
-    Store,
-    /// The embedded bucket.
-    #[cfg(feature = "s3")]
-    Bucket,
 }
 
 /// Why a data directory cannot be used.
@@ -112,7 +103,7 @@ impl DataDir {
             Ok(()) => {
                 let data = Self { path, _mark: mark };
                 // A process that was killed leaves its own behind.
-                data.withdraw()?;
+                address::withdraw(&data.path)?;
                 Ok(data)
             }
             Err(TryLockError::WouldBlock) => Err(DataError::InUse(path)),
@@ -132,33 +123,18 @@ impl DataDir {
 
     /// Where the signing key's file is or will be.
     pub fn signing_key_file(&self) -> PathBuf {
-        self.path.join(KEY)
+        key_file(&self.path)
     }
 
     /// The key that signs access tokens, made on first use.
     pub fn signing_key(&self) -> Result<SigningKey, DataError> {
-        let path = self.signing_key_file();
+        let path = key_file(&self.path);
         if path.try_exists().map_err(unusable(&path))? {
-            return read_signing_key(path);
+            return read_key(path);
         }
         let key = SigningKey::generate();
         write_whole(&path, key.to_pem().as_bytes())?;
         Ok(key)
-    }
-
-    /// Tell other processes of this person where this listens, until this is dropped.
-    pub(crate) fn announce(&self, served: Served, endpoint: &str) -> Result<(), DataError> {
-        let name = match served {
-            Served::Store => ADDRESS,
-            #[cfg(feature = "s3")]
-            Served::Bucket => S3_ADDRESS,
-        };
-        write_whole(&self.path.join(name), endpoint.as_bytes())
-    }
-
-    fn withdraw(&self) -> Result<(), DataError> {
-        remove(&self.path.join(ADDRESS))?;
-        remove(&self.path.join(S3_ADDRESS))
     }
 
     /// Remove everything that local-dev keeps in this directory, and nothing else. `false` when
@@ -191,33 +167,18 @@ impl DataDir {
 impl Drop for DataDir {
     /// Nobody shall be sent to a store that has stopped.
     fn drop(&mut self) {
-        if let Err(error) = self.withdraw() {
+        if let Err(error) = address::withdraw(&self.path) {
             tracing::warn!("{error}");
         }
     }
 }
 
-/// What another process needs to be a client of the local-dev that has a data directory: the key
-/// that it signs with, and the endpoint of its store. For whoever may read its private files.
-pub(crate) fn in_use(path: &Path) -> Result<(SigningKey, String), DataError> {
-    let path = absolute(path).map_err(unusable(path))?;
-    let place = path.join(ADDRESS);
-    let endpoint = match fs::read_to_string(&place) {
-        Ok(endpoint) if is_on_loopback(&endpoint) => endpoint,
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(unusable(&place)(error));
-        }
-        _ => return Err(DataError::Unsettled(path)),
-    };
-    Ok((read_signing_key(path.join(KEY))?, endpoint))
+/// The key of a data directory, whoever has that.
+pub(crate) fn read_signing_key(path: &Path) -> Result<SigningKey, DataError> {
+    read_key(key_file(path))
 }
 
-fn is_on_loopback(endpoint: &str) -> bool {
-    let address = endpoint.strip_prefix("http://").and_then(|it| it.parse::<SocketAddr>().ok());
-    address.is_some_and(|address| address.ip().is_loopback())
-}
-
-fn read_signing_key(path: PathBuf) -> Result<SigningKey, DataError> {
+fn read_key(path: PathBuf) -> Result<SigningKey, DataError> {
     if private::is_open_to_others(&path).map_err(unusable(&path))? {
         return Err(DataError::OpenKey(path));
     }
@@ -243,7 +204,7 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<(), DataError> 
         .map_err(unusable(path))
 }
 
-fn remove(path: &Path) -> Result<(), DataError> {
+pub(crate) fn remove(path: &Path) -> Result<(), DataError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(path)(error)),
         _ => Ok(()),
@@ -272,7 +233,7 @@ fn is_empty(path: &Path) -> Result<bool, DataError> {
     Ok(fs::read_dir(path).map_err(unusable(path))?.next().is_none())
 }
 
-fn unusable(path: &Path) -> impl FnOnce(io::Error) -> DataError {
+pub(crate) fn unusable(path: &Path) -> impl FnOnce(io::Error) -> DataError {
     let path = path.to_owned();
     move |cause| DataError::Unusable { path, cause }
 }
@@ -281,7 +242,7 @@ fn unusable(path: &Path) -> impl FnOnce(io::Error) -> DataError {
 mod tests {
     use std::{fs, path::Path};
 
-    use super::{DataDir, DataError, Served, default_path, in_use};
+    use super::{DataDir, DataError, default_path};
 
     #[cfg(unix)]
     fn mode(path: &Path) -> u32 {
@@ -362,38 +323,6 @@ mod tests {
 
         drop(data);
         DataDir::open(home.path()).unwrap();
-    }
-
-    #[test]
-    fn says_where_the_store_is_while_it_is_somebodys() {
-        let home = tempfile::tempdir().unwrap();
-        let data = DataDir::open(home.path()).unwrap();
-        data.signing_key().unwrap();
-        assert!(matches!(in_use(home.path()), Err(DataError::Unsettled(_))));
-
-        data.announce(Served::Store, "http://127.0.0.1:4711").unwrap();
-
-        assert_eq!(in_use(home.path()).unwrap().1, "http://127.0.0.1:4711");
-        #[cfg(unix)]
-        assert_eq!(mode(&home.path().join("store-address")), 0o600);
-        drop(data);
-        assert!(matches!(in_use(home.path()), Err(DataError::Unsettled(_))));
-    }
-
-    #[test]
-    fn does_not_believe_what_a_killed_process_left_behind() {
-        let home = tempfile::tempdir().unwrap();
-        DataDir::open(home.path()).unwrap().signing_key().unwrap();
-        let place = home.path().join("store-address");
-        fs::write(&place, "http://127.0.0.1:4711").unwrap();
-
-        let _data = DataDir::open(home.path()).unwrap();
-
-        assert!(!place.exists());
-        for other in ["", "http://192.0.2.7:80", "https://127.0.0.1:80", "127.0.0.1:80"] {
-            fs::write(&place, other).unwrap();
-            assert!(matches!(in_use(home.path()), Err(DataError::Unsettled(_))), "{other}");
-        }
     }
 
     #[test]

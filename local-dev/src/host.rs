@@ -152,7 +152,8 @@ mod tests {
     fn is_that_of_a_page() {
         let of = |origin| Host::of_origin(&HeaderValue::from_static(origin));
 
-        for origin in ["http://localhost:5173", "https://localhost", "http://127.0.0.1", "http://[::1]:8"]
+        for origin in
+            ["http://localhost:5173", "https://localhost", "http://127.0.0.1", "http://[::1]:8"]
         {
             assert!(of(origin).is_some_and(|host| host.is_this_machine()), "{origin}");
         }

@@ -23,7 +23,8 @@ use tokio::{
 use crate::{BucketError, EmbeddedBucket, data::FILES};
 use crate::{
     DataDir, DataError, EmbeddedStore, Function, Gateway, Mailbox, StoreError,
-    data::{FAILURES, Served},
+    address::{Served, announce},
+    data::FAILURES,
     producer::{Pollers, deliver},
 };
 
@@ -108,7 +109,7 @@ impl Laptop {
         };
         #[cfg(feature = "s3")]
         if let Some(data) = &data {
-            data.announce(Served::Bucket, bucket.endpoint())?;
+            announce(data, Served::Bucket, bucket.endpoint())?;
         }
         let pollers = deliver(&store, &modules, &function)?;
         let gateway = Gateway::new(App::new(settings, ambient.clone()), ambient);
@@ -153,7 +154,7 @@ pub(crate) async fn open_store(
         .await
         .map_err(|error| LaptopError::Table(error.to_string()))?;
     if let Some(data) = data {
-        data.announce(Served::Store, store.endpoint())?;
+        announce(data, Served::Store, store.endpoint())?;
     }
     Ok((signing_key, store))
 }

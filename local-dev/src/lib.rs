@@ -7,6 +7,7 @@
 //! [`Laptop`] puts an app on an [`EmbeddedStore`], and an [`EmbeddedBucket`] beside it, [`serve`] puts
 //! it on a port, and [`run`] is the program. The guide is `docs/local-dev.md`.
 
+mod address;
 mod cli;
 mod data;
 mod dev;

@@ -12,7 +12,7 @@ use models::{
     store::{Connection, Store},
 };
 
-use crate::{DataDir, DataError, EmbeddedStore, Gateway, LaptopError, data, laptop};
+use crate::{DataDir, DataError, EmbeddedStore, Gateway, LaptopError, address, laptop};
 
 /// Nobody has the address. It is not told again: whoever asked has typed it.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +36,7 @@ impl Reach {
     pub(crate) async fn open(path: &Path) -> Result<Self, LaptopError> {
         match Self::open_alone(path).await {
             Err(LaptopError::Data(DataError::InUse(path))) => {
-                let (signing_key, endpoint) = data::in_use(&path)?;
+                let (signing_key, endpoint) = address::in_use(&path)?;
                 Self::of(signing_key, laptop::connection_to(&endpoint), None)
             }
             outcome => outcome,
