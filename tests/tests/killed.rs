@@ -1,5 +1,9 @@
-//! A process that is killed in the middle of delivering: nothing is lost, and nothing has its effect
-//! twice.
+//! A process that is killed in the middle of delivering: nothing is lost, and nothing has its
+//! effect twice.
+#![expect(
+    clippy::print_stdout,
+    reason = "the process that is killed tells the other one how far it is"
+)]
 
 use std::{collections::BTreeSet, env, path::Path, process::Stdio};
 
