@@ -14,7 +14,7 @@ use http::{Request, request::Parts};
 use models::{
     Ambient, Id, Timestamp,
     platform::events::{HandledEvent, Outcome},
-    store::{self, Collected, Store, Tries, WriteSet},
+    store::{self, Collected, Tries, WriteSet},
 };
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::error;
@@ -23,95 +23,13 @@ use super::{
     Failure, FailureStore, Listener, Output, SetAside, Trigger,
     batch::{Batch, Source, Wire},
     declare::NewParts,
+    lease::{Handling, Taken, is_over},
     runner::{Occasion, Run},
 };
-use crate::{Services, http::Problem};
+use crate::Services;
 
 /// Without a deadline of its own an invocation ends after so long (Lambda's limit).
 pub(super) const LONGEST: Duration = Duration::from_secs(15 * 60);
-
-/// A record on its way to being handled once. Its handler may have an extractor take the lease.
-#[derive(Clone)]
-pub(crate) struct Handling(Arc<Inner>);
-
-struct Inner {
-    /// The table, and not what is collected for it.
-    store: Store,
-    handler: Arc<str>,
-    /// Its event, and its place there.
-    batch: Arc<Batch>,
-    place: usize,
-    until: Timestamp,
-    again: bool,
-    /// Who takes the lease, once it has tried to.
-    holder: OnceLock<Id>,
-    taken: OnceLock<Taken>,
-}
-
-enum Taken {
-    Held(HandledEvent),
-    Over,
-    /// Another delivery has it, until then where that is known.
-    Elsewhere(Option<Timestamp>),
-}
-
-impl Handling {
-    /// Take the record for this attempt, for effects that no transaction takes back.
-    /// Gives the record's name, for whoever has the effect to know it again.
-    pub(crate) async fn lease(&self) -> Result<String, Problem> {
-        let Inner { store, handler, batch, place, until, again, holder, taken } = &*self.0;
-        if let Some(Taken::Held(lease)) = taken.get() {
-            return Ok(lease.digest());
-        }
-        let now = store.ambient().now();
-        let id = &batch.records[*place].wire.id();
-        let known = store.get::<HandledEvent>(HandledEvent::key_of(handler, id)).await?;
-        let held_until = Some(*until);
-        let held_by = Some(*holder.get_or_init(|| store.ambient().new_id()));
-        let (lease, written) = match known {
-            Some(known) if is_over(&known, *again) => return self.lost(Taken::Over),
-            Some(known) if known.held_until.is_some_and(|end| now < end) => {
-                return self.lost(Taken::Elsewhere(known.held_until));
-            }
-            Some(known) => {
-                // Whoever had it was ended before its failure could be counted.
-                let failures = known.failures + u32::from(known.held_until.is_some());
-                let mut lease = HandledEvent { held_until, held_by, failures, ..known };
-                let written = store.replace(&mut lease).await;
-                (lease, written)
-            }
-            None => {
-                let mut lease =
-                    HandledEvent { held_until, held_by, ..HandledEvent::new(handler, id, now) };
-                let written = store.create(&mut lease).await;
-                (lease, written)
-            }
-        };
-        match written {
-            Ok(()) => {
-                let name = lease.digest();
-                let _ = taken.set(Taken::Held(lease));
-                Ok(name)
-            }
-            Err(store::Error::Conflict { .. }) => self.lost(Taken::Elsewhere(None)),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn lost(&self, to: Taken) -> Result<String, Problem> {
-        let _ = self.0.taken.set(to);
-        Err(Problem::internal("the record is not this attempt's"))
-    }
-}
-
-/// Nothing more happens to it; to what is replayed only when it is done.
-fn is_over(event: &HandledEvent, again: bool) -> bool {
-    match event.outcome {
-        Some(Outcome::Done) => true,
-        Some(Outcome::SetAside) => !again,
-        None => false,
-    }
-}
 
 /// A record, one of its handlers, and what the attempt is made with.
 pub(super) struct Attempt<'a> {
@@ -128,12 +46,6 @@ pub(super) struct Attempt<'a> {
 struct Asked {
     collected: Collected,
     handling: Handling,
-}
-
-impl Asked {
-    fn taken(&self) -> Option<&Taken> {
-        self.handling.0.taken.get()
-    }
 }
 
 /// What the rounds of an attempt know of those before.
@@ -171,7 +83,7 @@ impl Attempt<'_> {
             };
             let called = self.call(&parts).await;
             let asked = asked.into_inner();
-            match asked.as_ref().and_then(Asked::taken) {
+            match asked.as_ref().and_then(|asked| asked.handling.taken()) {
                 Some(Taken::Over) => return Ok(true),
                 Some(Taken::Elsewhere(end)) => {
                     if has_waited || !self.wait(*end).await {
@@ -198,7 +110,7 @@ impl Attempt<'_> {
         rounds: &mut Rounds,
     ) -> Result<Option<bool>, store::Error> {
         let asked = asked.as_ref();
-        let lease = match asked.and_then(Asked::taken) {
+        let lease = match asked.and_then(|asked| asked.handling.taken()) {
             Some(Taken::Held(lease)) => Some(lease.clone()),
             _ => None,
         };
@@ -226,7 +138,7 @@ impl Attempt<'_> {
             }
             Err(NotDone::Lost) => Failure::new("other writes were faster"),
         };
-        let holder = asked.and_then(|asked| asked.handling.0.holder.get());
+        let holder = asked.and_then(|asked| asked.handling.holder());
         Box::pin(self.count(&failure, lease, holder)).await.map(Some)
     }
 
@@ -260,16 +172,9 @@ impl Attempt<'_> {
         let store = self.run.store.clone();
         let (view, collected) =
             if is_checked { store.checked().collecting() } else { store.collecting() };
-        let handling = Handling(Arc::new(Inner {
-            store,
-            handler: self.listener.name.clone(),
-            batch: self.batch.clone(),
-            place: self.place,
-            until: self.run.time.until,
-            again: self.again(),
-            holder: OnceLock::new(),
-            taken: OnceLock::new(),
-        }));
+        let (handler, batch) = (self.listener.name.clone(), self.batch.clone());
+        let (until, again) = (self.run.time.until, self.again());
+        let handling = Handling::new(store, handler, batch, self.place, until, again);
         let (mut parts, ()) = Request::new(()).into_parts();
         parts.extensions.insert(view);
         parts.extensions.insert(handling.clone());

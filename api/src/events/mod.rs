@@ -41,6 +41,8 @@ mod failures;
 #[cfg(feature = "events")]
 mod filter;
 #[cfg(feature = "events")]
+mod lease;
+#[cfg(feature = "events")]
 mod refused;
 #[cfg(feature = "events")]
 mod replay;
@@ -53,13 +55,13 @@ pub use models::store::Change;
 pub use records::{CustomEvent, ObjectCreated, QueueMessage, Record, StreamRecord, Tick};
 
 #[cfg(feature = "events")]
-pub(crate) use attempt::Handling;
-#[cfg(feature = "events")]
 pub use check::DeclarationsError;
 #[cfg(feature = "events")]
 pub use failures::{FailureStore, FailureStoreError, SetAside};
 #[cfg(feature = "events")]
 pub use filter::stream_filter;
+#[cfg(feature = "events")]
+pub(crate) use lease::Handling;
 #[cfg(feature = "events")]
 pub use refused::Refused;
 #[cfg(feature = "events")]
