@@ -12,7 +12,7 @@ use std::{
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, to_bytes},
     extract::{Request, State},
     http::{StatusCode, Version, header},
     response::{IntoResponse, Response},
@@ -32,6 +32,10 @@ use crate::host::Host;
 /// As DynamoDB refuses.
 const REFUSED: &str = r#"{"__type":"com.amazon.coral.service#AccessDeniedException","message":"The embedded store is for programs of this machine, by localhost or an address, and for no page."}"#;
 
+/// As many bytes as the database takes, and DynamoDB in its largest request (`BatchWriteItem`).
+const LONGEST: usize = 16 * 1024 * 1024;
+const TOO_LONG: &str = r#"{"__type":"com.amazon.coral.service#RequestEntityTooLargeException","message":"A request to the embedded store has at most 16 MiB."}"#;
+
 /// Let programs at this database, by this listener, until `stopped` and then until every request is
 /// answered.
 pub(crate) async fn serve(
@@ -46,21 +50,30 @@ pub(crate) async fn serve(
     axum::serve(listener, router).with_graceful_shutdown(stopped).await
 }
 
-async fn pass(State(inside): State<Arc<Inside>>, mut request: Request) -> Response {
+async fn pass(State(inside): State<Arc<Inside>>, request: Request) -> Response {
     if !is_of_a_program(&request) {
-        let content_type = [(header::CONTENT_TYPE, "application/x-amz-json-1.0")];
-        return (StatusCode::FORBIDDEN, content_type, REFUSED).into_response();
+        return refuse(StatusCode::FORBIDDEN, REFUSED);
     }
+    let (mut parts, body) = request.into_parts();
+    // The whole of it, so that no client breaks a connection inside. One that has stopped sending
+    // hears no answer.
+    let Ok(body) = to_bytes(body, LONGEST).await else {
+        return refuse(StatusCode::PAYLOAD_TOO_LARGE, TOO_LONG);
+    };
     // Whether this connection stays says nothing of the one inside.
-    request.headers_mut().remove(header::CONNECTION);
-    *request.version_mut() = Version::HTTP_11;
-    match inside.ask(request).await {
+    parts.headers.remove(header::CONNECTION);
+    parts.version = Version::HTTP_11;
+    match inside.ask(Request::from_parts(parts, body.into())).await {
         Ok(answer) => answer,
         Err(error) => {
             tracing::error!(error, "the embedded store has no answer");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
+}
+
+fn refuse(status: StatusCode, answer: &'static str) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.0")], answer).into_response()
 }
 
 /// A page names its origin wherever it could read the answer or change something. One that asks by a
@@ -166,7 +179,7 @@ impl Line {
 mod tests {
     use std::{
         io::{Read, Write},
-        net::TcpStream,
+        net::{Shutdown, TcpStream},
         time::Duration,
     };
 
@@ -288,23 +301,38 @@ mod tests {
         assert_eq!(answers, ["200", "403", "200"]);
     }
 
-    /// More than the database takes breaks a connection inside, and nothing else.
+    /// Each of these breaks off, or has more than DynamoDB takes.
     #[tokio::test]
-    async fn is_open_after_a_request_that_was_too_long() {
+    async fn is_open_after_requests_that_were_not_whole_or_too_long() {
         let store = with_a_table().await;
-        let address = store.endpoint().strip_prefix("http://").unwrap();
-        let mut stream = TcpStream::connect(address).unwrap();
-        let length = 17 * 1024 * 1024;
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        let head = "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
-        write!(stream, "{head}Content-Length: {length}\r\n\r\n").unwrap();
-        // It may have been refused before it was sent.
-        drop(stream.write_all(&vec![b' '; length]));
-        // Its end; a connection that was reset in the middle has no answer.
-        drop(stream.read_to_end(&mut Vec::new()));
+        for (length, sent) in [(17, 17), (16, 8), (1, 0)].map(|it| (it.0 << 20, it.1 << 20)) {
+            let address = store.endpoint().strip_prefix("http://").unwrap();
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+            let head = "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
+            write!(stream, "{head}Content-Length: {length}\r\n\r\n").unwrap();
+            // It may have been refused before it was sent.
+            drop(stream.write_all(&vec![b' '; sent]));
+            drop(stream.shutdown(Shutdown::Write));
+            // Its end; a connection that was reset in the middle has no answer.
+            drop(stream.read_to_end(&mut Vec::new()));
 
-        let answer = ask(&store, "POST / HTTP/1.1", "Host: localhost");
+            let answer = ask(&store, "POST / HTTP/1.1", "Host: localhost");
 
-        assert!(answer.starts_with("http/1.1 200 "), "{answer}");
+            assert!(answer.starts_with("http/1.1 200 "), "{sent} of {length}: {answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn names_the_longest_request_where_one_is_longer() {
+        let store = with_a_table().await;
+        let chunk = format!("100000\r\n{}\r\n", " ".repeat(0x10_0000));
+        let head = "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+        // The last byte is the first that is too many, so that nothing is left unread.
+        let answer = send(&store, &format!("{head}{}1\r\n ", chunk.repeat(16)));
+
+        assert!(answer.starts_with("http/1.1 413 "), "{answer}");
+        assert!(answer.contains("at most 16 mib"), "{answer}");
     }
 }
