@@ -13,7 +13,7 @@ use std::{
 use clap::{
     CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind, parser::ValueSource,
 };
-use models::Ambient;
+use models::{Ambient, Timestamp};
 use tokio::{net::TcpListener, sync::oneshot};
 use tracing_subscriber::EnvFilter;
 
@@ -119,6 +119,9 @@ enum Command {
     RunSchedule {
         /// The function that the schedule calls
         name: String,
+        /// The time that it is told, such as 2026-11-22T16:30:00Z [default: now]
+        #[arg(long, value_name = "TIME")]
+        at: Option<Timestamp>,
     },
     /// Send a message to a queue that a module listens to, also while local-dev runs
     SendMessage {
@@ -193,7 +196,7 @@ async fn execute(cli: Cli) -> Result<(), Box<dyn Error>> {
         Some(Command::Role { email, remove, role }) => {
             change_role(&path, &email, &role, remove).await
         }
-        Some(Command::RunSchedule { name }) => run_schedule(&path, &name).await,
+        Some(Command::RunSchedule { name, at }) => run_schedule(&path, &name, at).await,
         Some(Command::SendMessage { queue, body, group }) => {
             producer::check_queue(&api::route_table(), &queue)?;
             let message = |to: &Producer| to.send_message(&queue, group.as_deref(), &body);
@@ -300,10 +303,14 @@ async fn change_role(
     say(&report?)
 }
 
-async fn run_schedule(path: &Path, name: &str) -> Result<(), Box<dyn Error>> {
+async fn run_schedule(
+    path: &Path,
+    name: &str,
+    at: Option<Timestamp>,
+) -> Result<(), Box<dyn Error>> {
     log("warn");
     let reach = Reach::open(path).await?;
-    let report = schedule::run(&reach, path, name).await;
+    let report = schedule::run(&reach, path, name, at).await;
     reach.close().await;
     say(&report?)
 }

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use api::events::{DeclarationsError, FailureStoreError, Refused, Replayed, Trigger};
-use models::{Ambient, aws::Access};
+use models::{Ambient, Timestamp, aws::Access};
 use serde_json::{Value, json, value::to_raw_value};
 
 use crate::{Function, Mailbox, function::CallError, laptop, reach::Reach};
@@ -31,15 +31,21 @@ pub(crate) enum ScheduleError {
     Declarations(#[from] DeclarationsError),
 }
 
-/// Run the schedule that is named for this function, now, as EventBridge would.
-pub(crate) async fn run(reach: &Reach, path: &Path, name: &str) -> Result<String, ScheduleError> {
+/// Run the schedule that is named for this function, as EventBridge would now or at another time.
+pub(crate) async fn run(
+    reach: &Reach,
+    path: &Path,
+    name: &str,
+    at: Option<Timestamp>,
+) -> Result<String, ScheduleError> {
     let names = names();
     if !names.iter().any(|known| known == name) {
         let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         return Err(ScheduleError::Unknown(name.to_owned(), names));
     }
     let ambient = Ambient::system();
-    let payload = to_raw_value(&event(name, &ambient)).expect("JSON can be written");
+    let event = event(name, at.unwrap_or(ambient.now()), &ambient);
+    let payload = to_raw_value(&event).expect("JSON can be written");
     function(reach, path)?.invoke(payload).await?;
     Ok(format!("Done: {name}\n"))
 }
@@ -96,17 +102,16 @@ fn names() -> Vec<String> {
 }
 
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-rule-schedule.html>
-fn event(name: &str, ambient: &Ambient) -> Value {
+fn event(name: &str, at: Timestamp, ambient: &Ambient) -> Value {
     let region = Access::embedded().region;
-    let seconds = ambient.now().unix_seconds() * 1000;
-    let now = models::Timestamp::from_unix_millis(seconds).to_string().replace(".000Z", "Z");
+    let at = Timestamp::from_unix_millis(at.unix_seconds() * 1000);
     json!({
         "version": "0",
         "id": ambient.new_id(),
         "detail-type": "Scheduled Event",
         "source": "aws.events",
         "account": "000000000000",
-        "time": now,
+        "time": at.to_string().replace(".000Z", "Z"),
         "region": region,
         "resources": [format!("arn:aws:events:{region}:000000000000:rule/landline-local-{name}")],
         "detail": {},

@@ -295,6 +295,7 @@ mod template {
             ),
             ("AsyncEventsAreGivenUp", &lambda, "AsyncEventsDropped", &of_function, "0", "1"),
             ("FailuresAreLost", &lambda, "DestinationDeliveryFailures", &of_function, "0", "1"),
+            ("MailIsNotTaken", &own, "MailWaits", &Value::Null, "0", "1"),
             ("EventsAreSetAside", &own, "RecordsSetAside", &Value::Null, "0", "1"),
         ] {
             let alarm = properties(name, "AWS::CloudWatch::Alarm");
@@ -366,16 +367,26 @@ mod template {
         );
     }
 
-    /// What tells of failures reads the app's own words.
+    /// What tells of failures, and of mails that wait, reads the app's own words.
     #[test]
-    fn counts_what_is_set_aside() {
-        let filter = properties("RecordsSetAside", "AWS::Logs::MetricFilter");
-        let pattern = filter["FilterPattern"].as_str().expect("text");
-        let words = pattern.split('"').nth(1).expect("a quoted text");
+    fn counts_what_is_set_aside_and_mails_that_wait() {
+        for (name, source) in [
+            ("RecordsSetAside", include_str!("../../api/src/events/attempt.rs")),
+            ("MailWaits", include_str!("../../api/src/platform/outbox/mod.rs")),
+        ] {
+            let filter = properties(name, "AWS::Logs::MetricFilter");
+            let pattern = filter["FilterPattern"].as_str().expect("text");
+            let words = pattern.split('"').nth(1).expect("a quoted text");
 
-        // With any `LogLevel` that a team may choose.
-        let said = format!("error!(\"{words}\")");
-        assert!(include_str!("../../api/src/events/attempt.rs").contains(&said));
+            // With any `LogLevel` that a team may choose.
+            let said = source.split("error!(").skip(1).any(|said| {
+                said.split(')').next().is_some_and(|said| said.ends_with(&format!("\"{words}\"")))
+            });
+            assert!(said, "{name}");
+            let metric = &filter["MetricTransformations"][0];
+            assert_eq!(metric["MetricName"], name);
+            assert_eq!(metric["MetricNamespace"]["Fn::Sub"], "Landline/${AWS::StackName}");
+        }
     }
 
     #[test]

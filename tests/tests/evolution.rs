@@ -10,9 +10,10 @@ use std::{
 use models::{
     platform::{
         account::{Account, EmailClaim},
+        backlog::{Backlog, DeadLetter, Waiting},
         events::HandledEvent,
         idempotency::KeyedRequest,
-        outbox::Message,
+        outbox::{Message, Receiver},
         session::Session,
         sweep::Sweep,
         webhook::WebhookEndpoint,
@@ -108,6 +109,25 @@ mod what_was_stored {
     #[tokio::test]
     async fn of_a_message_is_read_and_kept() {
         expect_all_kept::<Message>(owned_key::<Message>).await;
+    }
+
+    #[tokio::test]
+    async fn of_a_backlog_is_read_and_kept() {
+        let id = |text: &Value| text["S"].as_str().unwrap().parse().unwrap();
+        let endpoint = |it: &Value| Receiver::Endpoint(id(&it["receiver"]["M"]["endpoint"]));
+        let key = |it: &Value| Backlog::key_of(id(&it["owner"]), endpoint(it));
+
+        expect_all_kept::<Backlog>(key).await;
+    }
+
+    #[tokio::test]
+    async fn of_a_message_that_waits_is_read_and_kept() {
+        expect_all_kept::<Waiting>(owned_key::<Waiting>).await;
+    }
+
+    #[tokio::test]
+    async fn of_a_dead_letter_is_read_and_kept() {
+        expect_all_kept::<DeadLetter>(owned_key::<DeadLetter>).await;
     }
 
     #[tokio::test]

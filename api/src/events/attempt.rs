@@ -281,7 +281,7 @@ impl Attempt<'_> {
         let is_unleased = lease.is_none();
         let known = match lease {
             Some(lease) => Some(lease),
-            None if self.is_first(failure).await? => return Ok(false),
+            None if !failure.is_final() && self.is_first(failure).await? => return Ok(false),
             None => self.known().await?,
         };
         if known.as_ref().is_some_and(|known| is_over(known, self.again())) {
@@ -290,20 +290,19 @@ impl Attempt<'_> {
         if is_unleased && known.as_ref().is_some_and(|known| self.is_anothers(known, holder)) {
             return Ok(false);
         }
+        let is_new = known.is_none();
         let mut event = known.unwrap_or_else(|| self.unknown()).released();
         event.failures += 1;
         let (code, reason, failures) = (failure.code(), failure.reason(), event.failures);
-        let is_last = failures >= self.batch.source.most_failures();
+        let is_last = failure.is_final() || failures >= self.batch.source.most_failures();
         error!(code, reason, failures, "a record was not handled");
-        if is_last {
-            if let Err(reason) = self.set_aside(failure, &event).await {
-                error!(reason, "a record cannot be set aside, so it comes again");
-                return Ok(false);
-            }
-            event.outcome = Some(Outcome::SetAside);
-            error!("a record is set aside");
+        if is_last && !self.set_aside(failure, &mut event).await {
+            return Ok(false);
         }
-        match self.run.store.replace(&mut event).await {
+        let store = &self.run.store;
+        let counted =
+            if is_new { store.create(&mut event).await } else { store.replace(&mut event).await };
+        match counted {
             // Who replays is told.
             Ok(()) => Ok(is_last && self.run.occasion == Occasion::Sent),
             // Somebody else has the record too, and counts.
@@ -312,11 +311,22 @@ impl Attempt<'_> {
         }
     }
 
-    async fn set_aside(&self, failure: &Failure, event: &HandledEvent) -> Result<(), String> {
+    /// Whether it is among the failures now.
+    async fn set_aside(&self, failure: &Failure, event: &mut HandledEvent) -> bool {
         let set_aside = SetAside::new(self, failure, event.failures);
         let kept = timeout_at(self.run.time.keeping, set_aside.keep(self.failures, event)).await;
-        let kept = kept.map_err(|_| "the invocation's time is over".to_owned())?;
-        kept.map_err(|error| error.to_string())
+        let kept = kept.map_err(|_| "the invocation's time is over".to_owned());
+        match kept.and_then(|kept| kept.map_err(|error| error.to_string())) {
+            Ok(()) => {
+                event.outcome = Some(Outcome::SetAside);
+                error!("a record is set aside");
+                true
+            }
+            Err(reason) => {
+                error!(reason, "a record cannot be set aside, so it comes again");
+                false
+            }
+        }
     }
 
     /// Count the failure where nothing is known of the record, as is mostly so: one write is all.

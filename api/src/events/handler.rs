@@ -15,6 +15,7 @@ pub type Result<T = ()> = std::result::Result<T, Failure>;
 pub struct Failure {
     code: &'static str,
     reason: Cow<'static, str>,
+    is_final: bool,
 }
 
 impl Failure {
@@ -23,8 +24,17 @@ impl Failure {
         Self::of("handler_failed", reason)
     }
 
+    /// One that no further attempt would change: the record is set aside at once.
+    pub fn for_good(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { is_final: true, ..Self::new(reason) }
+    }
+
     pub(crate) fn of(code: &'static str, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, reason: reason.into() }
+        Self { code, reason: reason.into(), is_final: false }
+    }
+
+    pub(crate) fn is_final(&self) -> bool {
+        self.is_final
     }
 
     /// The kind of failure, for programs: `handler_failed`, `undecodable`, `panicked`, `timed_out`

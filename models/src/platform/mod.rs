@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod app;
+pub mod backlog;
 mod common_passwords;
 pub mod config;
 pub mod events;

@@ -4,10 +4,17 @@
 //! A message is there exactly when the write beside it has happened. Whoever follows the table's
 //! stream delivers it afterwards; it can come more than once, and its id tells that it is the same.
 
-use std::time::Duration;
+use std::{
+    fmt::{self, Display, Formatter},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use super::{
+    mail::MAIL,
+    webhook::{WEBHOOK, WebhookEvent},
+};
 use crate::{
     Ambient, Id, Timestamp,
     store::{Entity, Error, Key, Owned, WriteSet},
@@ -38,6 +45,25 @@ pub struct Message {
     pub expires_at: Timestamp,
     /// See [`Entity::version_mut`].
     pub version: u64,
+}
+
+/// Who takes messages, of those about one account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Receiver {
+    /// All mails.
+    Mailer,
+    /// The events for one [`WebhookEndpoint`](super::webhook::WebhookEndpoint), by its id.
+    Endpoint(Id),
+}
+
+impl Display for Receiver {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mailer => f.write_str("mail"),
+            Self::Endpoint(id) => id.fmt(f),
+        }
+    }
 }
 
 impl Entity for Message {
@@ -84,6 +110,18 @@ impl Message {
     /// [`Error::Unreadable`] when it is no `T` as JSON.
     pub fn payload<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_str(&self.payload).map_err(|_| Self::unreadable())
+    }
+
+    /// Who takes it. None where its topic is nobody's.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] when it is an event for a webhook and does not say for which.
+    pub fn receiver(&self) -> Result<Option<Receiver>, Error> {
+        Ok(match self.topic.as_str() {
+            MAIL => Some(Receiver::Mailer),
+            WEBHOOK => Some(Receiver::Endpoint(self.payload::<WebhookEvent>()?.endpoint_id)),
+            _ => None,
+        })
     }
 
     fn unreadable() -> Error {

@@ -34,6 +34,12 @@ impl Key {
         Self { partition: format!("UNIQUE#{}#{hash}", E::KIND), sort: "UNIQUE".to_owned() }
     }
 
+    /// Something of the app's own that is found among all of its kind: `LIST#<KIND>` / `<KIND>#<id>`.
+    /// They share a partition, so they are few and small.
+    pub(crate) fn listed<E: Entity>(id: impl Display) -> Self {
+        Self { partition: format!("LIST#{}", E::KIND), sort: format!("{}#{id}", E::KIND) }
+    }
+
     /// A counter of one kind, of what these texts name together, for the window of time that
     /// begins then: `LIMIT#<kind>#<hash>#<window>`. A partition each, so that a flood at one is
     /// felt at no other. Hashed for the reason above; who reads the table can still find an IPv4

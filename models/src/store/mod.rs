@@ -7,6 +7,7 @@
 //! - What only counts is no entity: [`Store::count`].
 //! - What is not known by its key is found by a [`Lookup`], a little late.
 
+mod ascending;
 mod batch;
 mod change;
 mod client;
@@ -119,12 +120,13 @@ impl Store {
 
     /// The same table, for what happens at once and by itself, whatever becomes of the writes that
     /// this store collects.
-    pub(crate) fn apart(&self) -> Self {
+    #[must_use]
+    pub fn apart(&self) -> Self {
         Self(self.0.clone(), View { end: self.1.end, ..View::default() })
     }
 
     /// For how long it may be asked; `None` when nobody has [said](Self::until) an end.
-    pub(crate) fn time_left(&self) -> Option<Duration> {
+    pub fn time_left(&self) -> Option<Duration> {
         self.1.end.map(|end| end.saturating_duration_since(Instant::now()))
     }
 

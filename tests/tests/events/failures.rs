@@ -1,8 +1,11 @@
 //! What never succeeds: kept whole with its reason, and replayed.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
 use api::{
@@ -81,6 +84,60 @@ async fn the_fifth_failure_keeps_the_record_whole_and_acknowledges_it() {
     assert_eq!(served.invoke(&event).await, all_done());
     assert_eq!(served.set_aside().len(), 1);
     assert!(tallied(&served.store, "orders").await.is_empty());
+}
+
+/// A handler knows best of what use another attempt would be.
+#[tokio::test(start_paused = true)]
+async fn a_failure_for_good_is_the_last() {
+    async fn refuse_order(_: QueueMessage<Order>) -> api::events::Result {
+        Err(Failure::for_good("there is no such shop"))
+    }
+    async fn refuse_leased_order(_: QueueMessage<Order>, _: Lease) -> api::events::Result {
+        Err(Failure::for_good("there is no such shop"))
+    }
+    let module = Module::new("queue").on_message("orders", refuse_order);
+    let served = serve(vec![module.on_message("orders", refuse_leased_order)]).await;
+    let event = one_message("message-1", &order(1, Fate::Pass));
+
+    assert_eq!(served.invoke(&event).await, all_done());
+    assert_eq!(served.invoke(&event).await, all_done());
+
+    let kept = served.set_aside();
+    let names: BTreeSet<_> = kept.iter().map(|(name, _)| &**name).collect();
+    assert_eq!(names, ["queue.refuse_leased_order", "queue.refuse_order"].into());
+    assert_eq!(kept.len(), 2);
+    for (_, kept) in &kept {
+        assert_eq!(kept["failures"], 1);
+        assert_eq!(kept["reason"], "there is no such shop");
+    }
+}
+
+/// What failed before may come to be hopeless, and a replay says so of it again.
+#[tokio::test(start_paused = true)]
+async fn a_failure_for_good_after_others_and_in_a_replay_stays() {
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let handler = {
+        let attempts = attempts.clone();
+        move |_: QueueMessage<Order>| {
+            let is_first = attempts.fetch_add(1, Ordering::SeqCst) == 0;
+            async move {
+                let failure = if is_first { Failure::new } else { Failure::for_good };
+                Err::<(), _>(failure("the shop is closed"))
+            }
+        }
+    };
+    let served = serve(vec![Module::new("queue").on_message("orders", handler)]).await;
+    let event = one_message("message-1", &order(1, Fate::Pass));
+
+    assert_eq!(served.invoke(&event).await, again(&["message-1"]));
+    assert_eq!(served.invoke(&event).await, all_done());
+
+    let kept = served.set_aside();
+    assert_eq!((kept.len(), &kept[0].1["failures"]), (1, &json!(2)));
+    let answer = served.invoke(&json!({ "replay": "failures/" })).await;
+    assert_eq!((&answer["replayed"], answer["failed"].as_array().unwrap().len()), (&json!(0), 1));
+    assert_eq!(served.set_aside().len(), 1);
+    assert_eq!(attempts.load(Ordering::SeqCst), 3);
 }
 
 /// The stream goes on behind it.

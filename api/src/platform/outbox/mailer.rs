@@ -57,10 +57,10 @@ impl Ses {
         for pause in PAUSES {
             match self.ask(mail).await {
                 Err(error) if is_throttled(&error) => sleep(pause).await,
-                outcome => return outcome.map_err(|error| Undelivered::new(told(&error))),
+                outcome => return outcome.map_err(|error| undelivered(&error)),
             }
         }
-        self.ask(mail).await.map_err(|error| Undelivered::new(told(&error)))
+        self.ask(mail).await.map_err(|error| undelivered(&error))
     }
 
     async fn ask(&self, mail: &Mail) -> Result<(), SdkError<SendEmailError>> {
@@ -95,13 +95,17 @@ fn is_throttled(error: &SdkError<SendEmailError>) -> bool {
     matches!(code, Some("TooManyRequestsException" | "Throttling" | "ThrottlingException"))
 }
 
-/// What SES says in words often has the address in it, so its code has to do.
-fn told<R>(error: &SdkError<SendEmailError, R>) -> String
-where
-    SdkError<SendEmailError, R>: std::error::Error + 'static,
-{
-    match error.as_service_error() {
-        Some(refusal) => format!("SES refused it: {}", refusal.code().unwrap_or("no code")),
-        None => format!("SES was not reached: {}", causes(error)),
+/// What SES says in words often has the address in it, so its code has to do. What it has looked at
+/// and does not send is refused the next time too.
+fn undelivered(error: &SdkError<SendEmailError>) -> Undelivered {
+    let Some(refusal) = error.as_service_error() else {
+        return Undelivered::new(format!("SES was not reached: {}", causes(error)));
+    };
+    let why = format!("SES refused it: {}", refusal.code().unwrap_or("no code"));
+    match refusal {
+        SendEmailError::BadRequestException(_) | SendEmailError::MessageRejected(_) => {
+            Undelivered::for_good(why)
+        }
+        _ => Undelivered::new(why),
     }
 }

@@ -1,7 +1,9 @@
 //! The outbox: messages that were committed with what they tell of are delivered, at least once,
-//! and those of an account in the order in which they were committed.
+//! and those of an account in the order in which they were committed. A receiver that has failed holds
+//! up nobody: what is for it waits in its backlog.
 
 mod mailer;
+mod retries;
 mod webhooks;
 
 pub use mailer::{Mailer, Ses};
@@ -11,13 +13,15 @@ use std::{borrow::Cow, sync::Arc};
 
 use axum::extract::State;
 use models::{
+    Id, causes,
     platform::{
-        mail::MAIL,
-        outbox::Message,
-        webhook::{WEBHOOK, WebhookEndpoint, WebhookEvent},
+        backlog::{Backlog, DeadLetter, Waiting},
+        outbox::{Message, Receiver},
+        webhook::{WebhookEndpoint, WebhookEvent},
     },
-    store::{Change, Owned, Precondition, Store},
+    store::{self, Change, Entity, Key, Precondition, Store},
 };
+use tracing::{error, warn};
 
 use crate::{
     events::{self, Failure},
@@ -25,7 +29,17 @@ use crate::{
 };
 
 pub(crate) fn module() -> Module {
-    Module::new("outbox").on_created(deliver_message).writing::<Message>().marked()
+    Module::new("outbox")
+        .on_created(deliver_message)
+        .writing::<Message>()
+        .writing::<Backlog>()
+        .writing::<Waiting>()
+        .writing::<DeadLetter>()
+        .marked()
+        .every("rate(1 minute)", retries::retry_deliveries)
+        .on_created(deliver_dead_letter)
+        .writing::<DeadLetter>()
+        .marked()
 }
 
 /// Who takes what is delivered, by the topics of messages. Cheap to clone.
@@ -46,52 +60,110 @@ impl Default for Receivers {
 
 /// Why a message was not delivered. It is logged and kept, so it names no person.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Undelivered(Cow<'static, str>);
+#[error("{why}")]
+pub struct Undelivered {
+    why: Cow<'static, str>,
+    is_final: bool,
+}
 
 impl Undelivered {
-    /// The rest of a sentence about whoever should have taken it.
+    /// The rest of a sentence about whoever should have taken it. It is tried again for days.
     pub fn new(why: impl Into<Cow<'static, str>>) -> Self {
-        Self(why.into())
+        Self { why: why.into(), is_final: false }
+    }
+
+    /// The same where trying it again is of no use.
+    pub fn for_good(why: impl Into<Cow<'static, str>>) -> Self {
+        Self { why: why.into(), is_final: true }
     }
 }
 
-/// Deliver a message. One that is not in the table was delivered before.
+impl Undelivered {
+    /// What its own provider does not take, the app's team must know; an endpoint is its owner's.
+    fn log(&self, receiver: Receiver) {
+        let why = &*self.why;
+        match receiver {
+            Receiver::Mailer => error!(why, "mail waits, since it was not taken"),
+            Receiver::Endpoint(endpoint) => warn!(%endpoint, why, "a webhook's events wait"),
+        }
+    }
+}
+
+impl From<store::Error> for Undelivered {
+    fn from(error: store::Error) -> Self {
+        let is_final = matches!(error, store::Error::Unreadable { .. });
+        Self { why: causes(&error).into(), is_final }
+    }
+}
+
+/// Deliver a message, or have it wait where its receiver has not taken it, or others before it. One
+/// that is not in the table was delivered before.
 async fn deliver_message(
     change: Change<Message>,
     store: Store,
     State(receivers): State<Receivers>,
 ) -> events::Result {
-    let endpoints = change.owned::<WebhookEndpoint>(&store);
-    let messages = change.owned::<Message>(&store);
-    let (Some(messages), Some(endpoints)) = (messages, endpoints) else { return Ok(()) };
     let Some(committed) = change.created() else { return Ok(()) };
-    let Some(message) = messages.get(committed.id).await? else { return Ok(()) };
-    match message.topic.as_str() {
-        MAIL => receivers.mail(&message).await?,
-        WEBHOOK => receivers.tell(&endpoints, &message).await?,
-        // The topic is the team's word, and nobody's data.
-        topic => {
-            return Err(Failure::new(format!("nobody takes messages of the topic `{topic}`")));
+    let Some(message) = store.get::<Message>(committed.key()).await? else { return Ok(()) };
+    let Ok(Some(receiver)) = message.receiver() else {
+        return Ok(message.give_up(&store).await?);
+    };
+    let backlog = Backlog::key_of(message.owner, receiver);
+    if store.get::<Backlog>(backlog).await?.is_some() {
+        return Ok(Backlog::extend(&store, message, receiver).await?);
+    }
+    match receivers.deliver(&store, &message).await {
+        Ok(()) => drop(store.delete::<Message>(message.key(), &Precondition::None).await?),
+        Err(undelivered) if undelivered.is_final => message.give_up(&store).await?,
+        Err(undelivered) => {
+            undelivered.log(receiver);
+            Backlog::extend(&store, message, receiver).await?;
         }
     }
-    messages.delete(message.id, &Precondition::None).await?;
+    Ok(())
+}
+
+/// Try a message that was given up once more, and have it set aside. So it does when it is replayed.
+async fn deliver_dead_letter(
+    change: Change<DeadLetter>,
+    store: Store,
+    State(receivers): State<Receivers>,
+) -> events::Result {
+    let Some(given_up) = change.created() else { return Ok(()) };
+    let Some(letter) = store.get::<DeadLetter>(given_up.key()).await? else { return Ok(()) };
+    let delivered = receivers.deliver(&store, &letter.message).await;
+    delivered.map_err(|undelivered| Failure::for_good(undelivered.why))?;
+    store.delete::<DeadLetter>(letter.key(), &Precondition::None).await?;
     Ok(())
 }
 
 impl Receivers {
-    async fn mail(&self, message: &Message) -> events::Result {
+    async fn deliver(&self, store: &Store, message: &Message) -> Result<(), Undelivered> {
+        match message.receiver()? {
+            Some(Receiver::Mailer) => self.mail(message).await,
+            Some(Receiver::Endpoint(id)) => self.tell(store, message, id).await,
+            None => {
+                // It is the team's word, and nobody's data.
+                let topic = &message.topic;
+                let why = format!("nobody takes messages of the topic `{topic}`");
+                Err(Undelivered::for_good(why))
+            }
+        }
+    }
+
+    async fn mail(&self, message: &Message) -> Result<(), Undelivered> {
         let mailer = self.mailer.as_ref();
-        let mailer = mailer.ok_or(Failure::new("mail has no sender: LANDLINE_MAIL_FROM"))?;
-        Ok(mailer.send(message.id, &message.payload()?).await?)
+        let mailer =
+            mailer.ok_or(Undelivered::for_good("mail has no sender: LANDLINE_MAIL_FROM"))?;
+        mailer.send(message.id, &message.payload()?).await
     }
 
     /// An endpoint that its owner has deleted wants to hear nothing.
-    async fn tell(&self, endpoints: &Owned<WebhookEndpoint>, message: &Message) -> events::Result {
+    async fn tell(&self, store: &Store, message: &Message, id: Id) -> Result<(), Undelivered> {
         let event: WebhookEvent = message.payload()?;
-        let Some(endpoint) = endpoints.get(event.endpoint_id).await? else { return Ok(()) };
-        let now = endpoints.ambient().now();
-        let (id, happened_at) = (message.id, message.created_at);
-        Ok(self.webhooks.send(&endpoint, id, &event, happened_at, now).await?)
+        let endpoint = Key::owned::<WebhookEndpoint>(message.owner, id);
+        let Some(endpoint) = store.get(endpoint).await? else { return Ok(()) };
+        let now = store.ambient().now();
+        self.webhooks.send(&endpoint, message.id, &event, message.created_at, now).await
     }
 }

@@ -1,0 +1,225 @@
+//! Backlogs: receivers that did not take a message, which waits then, and what comes after it too. They
+//! are tried again, at longer and longer intervals, for days.
+
+use std::{fmt::Display, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::outbox::{Message, Receiver};
+use crate::{
+    Id, Timestamp,
+    store::{Entity, Error, Key, Precondition, Store, WriteSet},
+};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// How long a receiver is left alone that has failed once, twice, and so on. Further failures count
+/// like the last.
+const PAUSES: [Duration; 7] = [
+    MINUTE,
+    MINUTE.saturating_mul(5),
+    MINUTE.saturating_mul(30),
+    HOUR.saturating_mul(2),
+    HOUR.saturating_mul(5),
+    HOUR.saturating_mul(10),
+    HOUR.saturating_mul(12),
+];
+
+/// What was committed so long before a failure does not wait any longer.
+const PATIENCE: Duration = HOUR.saturating_mul(72);
+
+/// A receiver for which messages of the outbox wait. It is there as long as any does.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Backlog {
+    /// Whose account the messages are about.
+    pub owner: Id,
+    /// Who has not taken them.
+    pub receiver: Receiver,
+    /// How often it was tried since it last took a message.
+    pub failures: u32,
+    /// When it is tried again.
+    pub next_try: Timestamp,
+    /// See [`Entity::version_mut`].
+    pub version: u64,
+}
+
+/// A message that waits for its receiver, in the place of the [`Message`].
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Waiting {
+    /// What is to be taken.
+    pub message: Message,
+    /// By whom.
+    receiver: Receiver,
+    /// Counts up with what waits for the receiver.
+    position: u64,
+    /// See [`Entity::version_mut`].
+    version: u64,
+}
+
+/// A message that is not waited for any longer.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeadLetter {
+    /// What nobody has taken.
+    pub message: Message,
+    /// See [`Entity::version_mut`].
+    version: u64,
+}
+
+impl Entity for Backlog {
+    const KIND: &'static str = "BACKLOG";
+
+    fn key(&self) -> Key {
+        Self::key_of(self.owner, self.receiver)
+    }
+
+    fn version_mut(&mut self) -> &mut u64 {
+        &mut self.version
+    }
+}
+
+impl Entity for Waiting {
+    const KIND: &'static str = "WAITING";
+
+    fn key(&self) -> Key {
+        Self::within(self.message.owner, self.receiver, format_args!("{:020}", self.position))
+    }
+
+    fn version_mut(&mut self) -> &mut u64 {
+        &mut self.version
+    }
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        self.message.expires_at()
+    }
+}
+
+impl Entity for DeadLetter {
+    const KIND: &'static str = "DEAD_LETTER";
+
+    fn key(&self) -> Key {
+        Key::owned::<Self>(self.message.owner, self.message.id)
+    }
+
+    fn version_mut(&mut self) -> &mut u64 {
+        &mut self.version
+    }
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        self.message.expires_at()
+    }
+}
+
+impl Backlog {
+    /// Where the one of this receiver is.
+    pub fn key_of(owner: Id, receiver: Receiver) -> Key {
+        Key::listed::<Self>(format_args!("{owner}#{receiver}"))
+    }
+
+    /// Have a message of the outbox wait behind those that wait for this receiver. Whoever is working
+    /// them off learns that there is more. For a store that collects: this is more than one write.
+    pub async fn extend(store: &Store, mut message: Message, to: Receiver) -> Result<(), Error> {
+        let next_try = store.ambient().now().plus(PAUSES[0]);
+        let begun = Self { owner: message.owner, receiver: to, failures: 1, next_try, version: 1 };
+        let extend = |there: Option<Self>| there.unwrap_or(begun.clone());
+        let (extended, _) = store.put(begun.key(), &Precondition::None, extend).await?;
+        // Each write of a backlog counts it, also after one that has ended.
+        let (receiver, position) = (to, extended.version);
+        let mut waiting = Waiting { message: message.clone(), receiver, position, version: 1 };
+        store.write(WriteSet::new().remove(&mut message).create(&mut waiting)).await
+    }
+
+    /// All backlogs whose receiver may be tried by then, those first that have waited longest.
+    pub async fn due(store: &Store, by: Timestamp) -> Result<Vec<Self>, Error> {
+        let somewhere = Key::listed::<Self>("");
+        let mut due: Vec<Self> = store.all(&somewhere).await?;
+        due.retain(|backlog| backlog.next_try <= by);
+        due.sort_by_key(|backlog| backlog.next_try);
+        Ok(due)
+    }
+
+    /// Take it until then, to work it off. False where somebody else was faster.
+    pub async fn claim(&mut self, store: &Store, until: Timestamp) -> Result<bool, Error> {
+        self.next_try = until;
+        unless_lost(store.replace(self).await)
+    }
+
+    /// The message that has waited longest.
+    pub async fn first(&self, store: &Store) -> Result<Option<Waiting>, Error> {
+        store.first(&Waiting::within(self.owner, self.receiver, "")).await
+    }
+
+    /// End it, since no message waits. False where one has come meanwhile.
+    pub async fn end(&mut self, store: &Store) -> Result<bool, Error> {
+        unless_lost(store.write(WriteSet::new().remove(self)).await)
+    }
+
+    /// Leave the receiver alone for a while: it has failed, once more or after it had taken something.
+    pub async fn postpone(&self, store: &Store, has_taken: bool) -> Result<(), Error> {
+        let now = store.ambient().now();
+        self.update(store, |backlog| {
+            backlog.failures = if has_taken { 1 } else { backlog.failures.saturating_add(1) };
+            let place = usize::try_from(backlog.failures - 1).unwrap_or(usize::MAX);
+            backlog.next_try = now.plus(PAUSES[place.min(PAUSES.len() - 1)]);
+        })
+        .await
+    }
+
+    /// Let it be gone on with: there was no more time, and nothing has failed.
+    pub async fn hand_on(&self, store: &Store) -> Result<(), Error> {
+        let now = store.ambient().now();
+        self.update(store, |backlog| (backlog.failures, backlog.next_try) = (0, now)).await
+    }
+
+    async fn update(&self, store: &Store, change: impl FnMut(&mut Self)) -> Result<(), Error> {
+        store.update(self.key(), &Precondition::None, change).await.map(drop)
+    }
+}
+
+impl Waiting {
+    /// Where those for a receiver are, from this place on.
+    fn within(owner: Id, receiver: Receiver, place: impl Display) -> Key {
+        Key::owned::<Self>(owner, format_args!("{receiver}#{place}"))
+    }
+
+    /// It is taken.
+    pub async fn finish(self, store: &Store) -> Result<(), Error> {
+        unless_lost(store.write(WriteSet::new().delete(self.key())).await).map(drop)
+    }
+
+    /// Whether it has waited long enough.
+    pub fn is_old(&self, now: Timestamp) -> bool {
+        now.since(self.message.created_at) >= PATIENCE
+    }
+
+    /// Have it wait no longer, unless it has been taken meanwhile.
+    pub async fn give_up(self, store: &Store) -> Result<(), Error> {
+        let writes = WriteSet::new().delete(self.key()).create(&mut DeadLetter::of(self.message));
+        unless_lost(store.write(writes).await).map(drop)
+    }
+}
+
+impl DeadLetter {
+    fn of(message: Message) -> Self {
+        Self { message, version: 1 }
+    }
+}
+
+impl Message {
+    /// Have it not delivered from the outbox, where it would be of no use to try it again.
+    pub async fn give_up(mut self, store: &Store) -> Result<(), Error> {
+        let letter = &mut DeadLetter::of(self.clone());
+        store.write(WriteSet::new().remove(&mut self).create(letter)).await
+    }
+}
+
+fn unless_lost(written: Result<(), Error>) -> Result<bool, Error> {
+    match written {
+        Ok(()) => Ok(true),
+        Err(Error::Conflict { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,276 @@
+use std::{collections::BTreeSet, time::Duration};
+
+use models::platform::{mail::MAIL, webhook::WEBHOOK};
+use tests::Reply;
+use tokio::join;
+
+use super::*;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// An endpoint, and so many events for it.
+async fn events(post: &Post, receiver: &Receiver, count: usize) -> Vec<Committed> {
+    let endpoint = post.endpoint(url(receiver)).await;
+    let mut events = Vec::new();
+    for _ in 0..count {
+        events.push(post.commit(WEBHOOK, &shipped(&endpoint)).await);
+    }
+    events
+}
+
+fn ids(events: &[Committed]) -> Vec<String> {
+    events.iter().map(|event| event.id.to_string()).collect()
+}
+
+#[tokio::test]
+async fn comes_in_order_as_soon_as_its_receiver_takes_it() {
+    let mut receiver = Receiver::start().await;
+    let post = Post::new().await;
+    let events = events(&post, &receiver, 4).await;
+    receiver.next(Reply::Redirect("/elsewhere".to_owned()));
+
+    assert_eq!(post.tell(&[&events[0], &events[1]]).await, all_done());
+    assert_eq!(post.tell(&[&events[2]]).await, all_done());
+    assert_eq!(told_so_far(&mut receiver), ids(&events[..1]), "the others wait");
+    post.world.ambient().advance(MINUTE - Duration::from_millis(1));
+    post.retry().await;
+    assert_eq!(told_so_far(&mut receiver).len(), 0, "it is left alone for a minute");
+    post.world.ambient().advance(Duration::from_millis(1));
+    post.retry().await;
+
+    assert_eq!(told_so_far(&mut receiver), ids(&events[..3]));
+    assert!(post.backlogs().await.is_empty());
+    assert_eq!(post.tell(&[&events[3]]).await, all_done());
+    assert_eq!(told_so_far(&mut receiver), ids(&events[3..]), "nothing is before it any longer");
+    assert_eq!(post.tell(&events.iter().collect::<Vec<_>>()).await, all_done());
+    post.retry().await;
+    assert_eq!(told_so_far(&mut receiver).len(), 0, "nothing comes twice");
+    assert!(post.items("WAITING").await.is_empty());
+}
+
+#[tokio::test]
+async fn holds_up_no_other_receiver() {
+    let (mut failing, mut other) = (Receiver::start().await, Receiver::start().await);
+    let post = Post::new().await;
+    let first = events(&post, &failing, 2).await;
+    let second = events(&post, &other, 1).await;
+    let mail = post.commit(MAIL, &hello()).await;
+    failing.next(Reply::Closed);
+
+    assert_eq!(post.tell(&[&first[0], &first[1], &second[0], &mail]).await, all_done());
+
+    assert_eq!(told_so_far(&mut failing), ids(&first[..1]));
+    assert_eq!(told_so_far(&mut other), ids(&second));
+    assert_eq!(post.mails().len(), 1);
+}
+
+#[tokio::test]
+async fn is_tried_at_longer_and_longer_intervals() {
+    let mut receiver = Receiver::start().await;
+    let post = Post::new().await;
+    let events = events(&post, &receiver, 1).await;
+    (0..9).for_each(|_| receiver.next(Reply::Status(503)));
+    assert_eq!(post.tell(&[&events[0]]).await, all_done());
+
+    for minutes in [1, 5, 30, 2 * 60, 5 * 60, 10 * 60, 12 * 60, 12 * 60] {
+        told_so_far(&mut receiver);
+        post.world.ambient().advance(minutes * MINUTE - Duration::from_millis(1));
+        post.retry().await;
+        assert_eq!(told_so_far(&mut receiver).len(), 0, "{minutes}");
+        post.world.ambient().advance(Duration::from_millis(1));
+        post.retry().await;
+        assert_eq!(told_so_far(&mut receiver), ids(&events), "{minutes}");
+    }
+}
+
+/// What it has taken shows that it is there.
+#[tokio::test]
+async fn begins_anew_with_a_minute_after_something_was_taken() {
+    let mut receiver = Receiver::start().await;
+    let post = Post::new().await;
+    let events = events(&post, &receiver, 2).await;
+    (0..3).for_each(|_| receiver.next(Reply::Status(503)));
+    assert_eq!(post.tell(&[&events[0], &events[1]]).await, all_done());
+    for pause in [MINUTE, 5 * MINUTE] {
+        post.world.ambient().advance(pause);
+        post.retry().await;
+    }
+    receiver.next(Reply::Status(200));
+    receiver.next(Reply::Status(503));
+    post.world.ambient().advance(30 * MINUTE);
+    post.retry().await;
+    assert_eq!(told_so_far(&mut receiver)[3..], ids(&events));
+
+    post.world.ambient().advance(MINUTE);
+    post.retry().await;
+
+    assert_eq!(told_so_far(&mut receiver), ids(&events[1..]));
+}
+
+#[tokio::test]
+async fn gives_up_after_three_days_what_can_be_replayed_then() {
+    let mut receiver = Receiver::start().await;
+    let post = Post::new().await;
+    let old = events(&post, &receiver, 2).await;
+    let endpoint = post.endpoint(url(&receiver)).await;
+    let same = post.commit(WEBHOOK, &shipped(&endpoint)).await;
+    receiver.next(Reply::Status(503));
+    receiver.next(Reply::Status(503));
+    assert_eq!(post.tell(&[&old[0], &old[1], &same]).await, all_done());
+    post.world.ambient().advance(3 * DAY - Duration::from_millis(1));
+    let young = post.commit(WEBHOOK, &shipped(&endpoint)).await;
+    assert_eq!(post.tell(&[&young]).await, all_done());
+    (0..2).for_each(|_| receiver.next(Reply::Status(503)));
+    post.retry().await;
+    assert!(post.is_waiting(&old[0]).await, "a moment before");
+    told_so_far(&mut receiver);
+
+    (0..2).for_each(|_| receiver.next(Reply::Status(503)));
+    post.world.ambient().advance(5 * MINUTE);
+    post.retry().await;
+    assert_eq!(told_so_far(&mut receiver).len(), 2, "one of each endpoint is tried");
+    let mut letters = Vec::new();
+    for message in old.iter().chain([&same]) {
+        letters.push(post.dead_letter(message).await);
+    }
+    assert!(post.is_waiting(&young).await);
+    (0..3).for_each(|_| receiver.next(Reply::Status(503)));
+    assert_eq!(post.tell(&letters.iter().collect::<Vec<_>>()).await, all_done());
+    assert_eq!(told_so_far(&mut receiver).len(), 3, "each is tried once more");
+
+    let set_aside = post.set_aside().await;
+    let said: BTreeSet<_> = set_aside.iter().map(|it| it["reason"].to_string()).collect();
+    assert_eq!(set_aside.len(), 3);
+    assert_eq!(said, BTreeSet::from([r#""it answered with status 503""#.to_owned()]));
+    let replayed = post.invoke(&json!({ "replay": "failures/" })).await;
+    assert_eq!(replayed, json!({ "replayed": 3, "failed": [], "left": 0 }));
+    let told: BTreeSet<_> = told_so_far(&mut receiver).into_iter().collect();
+    assert_eq!(told, [ids(&old), ids(&[same])].concat().into_iter().collect());
+    post.world.ambient().advance(DAY);
+    post.retry().await;
+    assert_eq!(told_so_far(&mut receiver), ids(&[young]));
+    assert!(post.backlogs().await.is_empty());
+}
+
+#[tokio::test]
+async fn of_an_endpoint_that_its_owner_has_deleted_is_gone() {
+    let mut receiver = Receiver::start().await;
+    let post = Post::new().await;
+    let endpoint = post.endpoint(url(&receiver)).await;
+    let event = post.commit(WEBHOOK, &shipped(&endpoint)).await;
+    receiver.next(Reply::Status(503));
+    assert_eq!(post.tell(&[&event]).await, all_done());
+    post.store.write(WriteSet::new().remove(&mut endpoint.clone())).await.unwrap();
+
+    post.world.ambient().advance(MINUTE);
+    post.retry().await;
+
+    assert_eq!(told_so_far(&mut receiver).len(), 1);
+    assert!(post.items("WAITING").await.is_empty());
+    assert!(post.backlogs().await.is_empty());
+}
+
+#[tokio::test]
+async fn is_worked_off_by_one_tick_alone() {
+    let mut receiver = Receiver::start().await;
+    let post = Post::new().await;
+    let events = events(&post, &receiver, 5).await;
+    receiver.next(Reply::Status(503));
+    for event in &events {
+        assert_eq!(post.tell(&[event]).await, all_done());
+    }
+    told_so_far(&mut receiver);
+    post.world.ambient().advance(MINUTE);
+
+    join!(post.retry(), post.retry(), post.retry());
+
+    assert_eq!(told_so_far(&mut receiver), ids(&events));
+}
+
+/// Its invocation was ended in the middle, and Lambda's longest is a quarter of an hour.
+#[tokio::test]
+async fn that_somebody_has_died_with_is_worked_off_after_that() {
+    let mut receiver = Receiver::start().await;
+    let post = Post::new().await;
+    let events = events(&post, &receiver, 1).await;
+    receiver.next(Reply::Status(503));
+    assert_eq!(post.tell(&[&events[0]]).await, all_done());
+    told_so_far(&mut receiver);
+    post.world.ambient().advance(MINUTE);
+    let end = post.world.ambient().now().plus(15 * MINUTE);
+    let mut backlog = post.backlogs().await.remove(0);
+    assert!(backlog.claim(&post.store, end).await.unwrap());
+
+    post.world.ambient().advance(15 * MINUTE - Duration::from_millis(1));
+    post.retry().await;
+    assert_eq!(told_so_far(&mut receiver).len(), 0);
+    post.world.ambient().advance(Duration::from_millis(1));
+    post.retry().await;
+
+    assert_eq!(told_so_far(&mut receiver), ids(&events));
+}
+
+/// The stream's handler has seen it, and leaves a message to whoever is about to end it.
+#[tokio::test]
+async fn does_not_end_when_something_has_come_meanwhile() {
+    let mut receiver = Receiver::start().await;
+    let post = Post::new().await;
+    let events = events(&post, &receiver, 2).await;
+    receiver.next(Reply::Status(503));
+    assert_eq!(post.tell(&[&events[0]]).await, all_done());
+    let mut backlog = post.backlogs().await.remove(0);
+    backlog
+        .first(&post.store)
+        .await
+        .unwrap()
+        .expect("one waits")
+        .finish(&post.store)
+        .await
+        .unwrap();
+    assert!(backlog.first(&post.store).await.unwrap().is_none());
+
+    assert_eq!(post.tell(&[&events[1]]).await, all_done());
+
+    assert!(!backlog.end(&post.store).await.unwrap());
+    post.world.ambient().advance(MINUTE);
+    post.retry().await;
+    assert_eq!(told_so_far(&mut receiver), [ids(&events[..1]), ids(&events[1..])].concat());
+    assert!(post.backlogs().await.is_empty());
+}
+
+/// Whatever comes between what.
+#[tokio::test]
+async fn loses_nothing_and_keeps_the_order_while_more_comes() {
+    let mut receiver = Receiver::start().await;
+    let post = Post::new().await;
+    let events = events(&post, &receiver, 30).await;
+    for number in 0..60 {
+        let status = if number % 3 == 1 || number % 7 == 2 { 503 } else { 200 };
+        receiver.next(Reply::Status(status));
+    }
+    let telling = async {
+        for event in &events {
+            assert_eq!(post.tell(&[event]).await, all_done());
+        }
+    };
+    let retrying = async {
+        for _ in 0..40 {
+            post.world.ambient().advance(MINUTE);
+            post.retry().await;
+        }
+    };
+
+    join!(telling, retrying);
+    for _ in 0..20 {
+        post.world.ambient().advance(30 * MINUTE);
+        post.retry().await;
+    }
+
+    assert!(post.items("OUTBOX").await.iter().all(|item| item.get("deletedAt").is_some()));
+    assert!(post.items("WAITING").await.is_empty());
+    let mut told = told_so_far(&mut receiver);
+    told.dedup();
+    assert_eq!(told, ids(&events));
+    assert!(post.backlogs().await.is_empty());
+}
