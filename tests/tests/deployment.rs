@@ -295,7 +295,7 @@ mod template {
             ),
             ("AsyncEventsAreGivenUp", &lambda, "AsyncEventsDropped", &of_function, "0", "1"),
             ("FailuresAreLost", &lambda, "DestinationDeliveryFailures", &of_function, "0", "1"),
-            ("MailIsNotTaken", &own, "MailWaits", &Value::Null, "0", "1"),
+            ("MailIsNotTaken", &own, "MailWaits", &Value::Null, "0", "2"),
             ("EventsAreSetAside", &own, "RecordsSetAside", &Value::Null, "0", "1"),
         ] {
             let alarm = properties(name, "AWS::CloudWatch::Alarm");

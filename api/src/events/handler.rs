@@ -65,6 +65,23 @@ impl From<Problem> for Failure {
     }
 }
 
+/// An argument of an event handler: whether somebody replays the record, which it has failed to handle
+/// before. What has mended the cause since then may make another attempt worth it.
+#[derive(Clone, Copy, Debug)]
+pub struct IsReplay(pub bool);
+
+impl FromRequestParts<Services> for IsReplay {
+    type Rejection = Problem;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        _: &Services,
+    ) -> std::result::Result<Self, Problem> {
+        let is_replay = parts.extensions.get().copied();
+        is_replay.ok_or_else(|| Problem::internal("a request is no record of an event"))
+    }
+}
+
 /// A function that takes a record of an event, and what else it needs as handlers of requests do.
 pub trait Handler<R, A>: Clone + Send + Sync + 'static {
     /// Handle one record. Who takes nothing else does not have the parts made.

@@ -50,7 +50,7 @@ mod replay;
 mod runner;
 
 pub use declare::{Listener, Output, Trigger};
-pub use handler::{Failure, Handler, Result};
+pub use handler::{Failure, Handler, IsReplay, Result};
 pub use models::store::Change;
 pub use records::{CustomEvent, ObjectCreated, QueueMessage, Record, StreamRecord, Tick};
 

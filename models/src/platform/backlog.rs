@@ -26,8 +26,15 @@ const PAUSES: [Duration; 7] = [
     HOUR.saturating_mul(12),
 ];
 
+/// Mails have one receiver, whatever account they are about: that it fails says little of how long it
+/// will.
+const LONGEST_OF_MAILS: Duration = MINUTE.saturating_mul(15);
+
 /// What was committed so long before a failure does not wait any longer.
 const PATIENCE: Duration = HOUR.saturating_mul(72);
+
+/// Longer than the bucket of failures keeps what may be replayed (deploy/template.yaml, 90 days).
+const KEPT: Duration = HOUR.saturating_mul(24 * 93);
 
 /// A receiver for which messages of the outbox wait. It is there as long as any does.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -65,6 +72,10 @@ pub struct Waiting {
 pub struct DeadLetter {
     /// What nobody has taken.
     pub message: Message,
+    /// Why it was not.
+    pub reason: String,
+    /// When it is forgotten.
+    expires_at: Timestamp,
     /// See [`Entity::version_mut`].
     version: u64,
 }
@@ -109,7 +120,7 @@ impl Entity for DeadLetter {
     }
 
     fn expires_at(&self) -> Option<Timestamp> {
-        self.message.expires_at()
+        Some(self.expires_at)
     }
 }
 
@@ -141,15 +152,36 @@ impl Backlog {
         Ok(due)
     }
 
-    /// Take it until then, to work it off. False where somebody else was faster.
-    pub async fn claim(&mut self, store: &Store, until: Timestamp) -> Result<bool, Error> {
-        self.next_try = until;
-        unless_lost(store.replace(self).await)
+    /// Take it until then, to work it off. Nothing where somebody else has it by now.
+    pub async fn claim(
+        self,
+        store: &Store,
+        due: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Self>, Error> {
+        let mut there = Some(self);
+        while let Some(mut backlog) = there.filter(|there| there.next_try <= due) {
+            backlog.next_try = until;
+            if unless_lost(store.replace(&mut backlog).await)? {
+                return Ok(Some(backlog));
+            }
+            // A message may have come, too.
+            there = store.get(backlog.key()).await?;
+        }
+        Ok(None)
     }
 
-    /// The message that has waited longest.
-    pub async fn first(&self, store: &Store) -> Result<Option<Waiting>, Error> {
-        store.first(&Waiting::within(self.owner, self.receiver, "")).await
+    /// The message that has waited longest, or longest after this one.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] when a release that cannot read it has come to it.
+    pub async fn first(
+        &self,
+        store: &Store,
+        after: Option<&Waiting>,
+    ) -> Result<Option<Waiting>, Error> {
+        let within = Waiting::within(self.owner, self.receiver, "");
+        store.first(&within, after.map(Waiting::key)).await
     }
 
     /// End it, since no message waits. False where one has come meanwhile.
@@ -162,16 +194,28 @@ impl Backlog {
         let now = store.ambient().now();
         self.update(store, |backlog| {
             backlog.failures = if has_taken { 1 } else { backlog.failures.saturating_add(1) };
-            let place = usize::try_from(backlog.failures - 1).unwrap_or(usize::MAX);
-            backlog.next_try = now.plus(PAUSES[place.min(PAUSES.len() - 1)]);
+            backlog.next_try = now.plus(backlog.pause());
         })
         .await
     }
 
-    /// Let it be gone on with: there was no more time, and nothing has failed.
-    pub async fn hand_on(&self, store: &Store) -> Result<(), Error> {
+    /// Let it be gone on with: there was no more time.
+    pub async fn hand_on(&self, store: &Store, has_taken: bool) -> Result<(), Error> {
         let now = store.ambient().now();
-        self.update(store, |backlog| (backlog.failures, backlog.next_try) = (0, now)).await
+        self.update(store, |backlog| {
+            backlog.failures = if has_taken { 0 } else { backlog.failures };
+            backlog.next_try = now;
+        })
+        .await
+    }
+
+    fn pause(&self) -> Duration {
+        let place = usize::try_from(self.failures.saturating_sub(1)).unwrap_or(usize::MAX);
+        let pause = PAUSES[place.min(PAUSES.len() - 1)];
+        match self.receiver {
+            Receiver::Mailer => pause.min(LONGEST_OF_MAILS),
+            Receiver::Endpoint(_) => pause,
+        }
     }
 
     async fn update(&self, store: &Store, change: impl FnMut(&mut Self)) -> Result<(), Error> {
@@ -195,23 +239,26 @@ impl Waiting {
         now.since(self.message.created_at) >= PATIENCE
     }
 
-    /// Have it wait no longer, unless it has been taken meanwhile.
-    pub async fn give_up(self, store: &Store) -> Result<(), Error> {
-        let writes = WriteSet::new().delete(self.key()).create(&mut DeadLetter::of(self.message));
+    /// Have it wait no longer, unless it has been taken meanwhile. `reason` names no person.
+    pub async fn give_up(self, store: &Store, reason: &str) -> Result<(), Error> {
+        let letter = &mut DeadLetter::of(store, self.message.clone(), reason);
+        let writes = WriteSet::new().delete(self.key()).create(letter);
         unless_lost(store.write(writes).await).map(drop)
     }
 }
 
 impl DeadLetter {
-    fn of(message: Message) -> Self {
-        Self { message, version: 1 }
+    fn of(store: &Store, message: Message, reason: &str) -> Self {
+        let expires_at = store.ambient().now().plus(KEPT);
+        Self { message, reason: reason.to_owned(), expires_at, version: 1 }
     }
 }
 
 impl Message {
-    /// Have it not delivered from the outbox, where it would be of no use to try it again.
-    pub async fn give_up(mut self, store: &Store) -> Result<(), Error> {
-        let letter = &mut DeadLetter::of(self.clone());
+    /// Have it not delivered from the outbox, where it would be of no use to try it again. `reason`
+    /// names no person.
+    pub async fn give_up(mut self, store: &Store, reason: &str) -> Result<(), Error> {
+        let letter = &mut DeadLetter::of(store, self.clone(), reason);
         store.write(WriteSet::new().remove(&mut self).create(letter)).await
     }
 }

@@ -18,9 +18,8 @@ pub const PAGES: usize = 25;
 /// So many deletions are on their way at once.
 const AT_ONCE: usize = 16;
 
-/// A message of the outbox is delivered within seconds, or else set aside. One that is still there
-/// after so long is with the failures, or its record in the table's stream, which keeps a day, was
-/// lost.
+/// A message leaves the outbox within seconds, delivered or not. Where one is still there after so long,
+/// its record in the table's stream, which keeps a day, was lost.
 const DELIVERED_WITHIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How far the sweep has come: the one item from which each run goes on.

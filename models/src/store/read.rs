@@ -53,7 +53,7 @@ impl<T> Gathered<T> {
 }
 
 /// What an item says; nothing where it is a tombstone or has expired.
-fn read<S: Shape>(item: Item, now: Timestamp) -> Result<Option<S::Read>, Error> {
+pub(super) fn read<S: Shape>(item: Item, now: Timestamp) -> Result<Option<S::Read>, Error> {
     if tombstone_version(&item).is_some() {
         return Ok(None);
     }

@@ -109,7 +109,7 @@ async fn begins_anew_with_a_minute_after_something_was_taken() {
 }
 
 #[tokio::test]
-async fn gives_up_after_three_days_what_can_be_replayed_then() {
+async fn gives_up_after_three_days() {
     let mut receiver = Receiver::start().await;
     let post = Post::new().await;
     let old = events(&post, &receiver, 2).await;
@@ -135,21 +135,120 @@ async fn gives_up_after_three_days_what_can_be_replayed_then() {
         letters.push(post.dead_letter(message).await);
     }
     assert!(post.is_waiting(&young).await);
-    (0..3).for_each(|_| receiver.next(Reply::Status(503)));
     assert_eq!(post.tell(&letters.iter().collect::<Vec<_>>()).await, all_done());
-    assert_eq!(told_so_far(&mut receiver).len(), 3, "each is tried once more");
+    assert_eq!(told_so_far(&mut receiver).len(), 0, "its receiver is not asked once more");
 
     let set_aside = post.set_aside().await;
     let said: BTreeSet<_> = set_aside.iter().map(|it| it["reason"].to_string()).collect();
     assert_eq!(set_aside.len(), 3);
     assert_eq!(said, BTreeSet::from([r#""it answered with status 503""#.to_owned()]));
-    let replayed = post.invoke(&json!({ "replay": "failures/" })).await;
-    assert_eq!(replayed, json!({ "replayed": 3, "failed": [], "left": 0 }));
-    let told: BTreeSet<_> = told_so_far(&mut receiver).into_iter().collect();
-    assert_eq!(told, [ids(&old), ids(&[same])].concat().into_iter().collect());
     post.world.ambient().advance(DAY);
     post.retry().await;
     assert_eq!(told_so_far(&mut receiver), ids(&[young]));
+    assert!(post.backlogs().await.is_empty());
+}
+
+/// For as long as the bucket of failures keeps it.
+#[tokio::test]
+async fn what_it_has_given_up_is_delivered_by_a_replay() {
+    let mut receiver = Receiver::start().await;
+    let post = Post::new().await;
+    let events = events(&post, &receiver, 1).await;
+    (0..2).for_each(|_| receiver.next(Reply::Status(503)));
+    assert_eq!(post.tell(&[&events[0]]).await, all_done());
+    post.world.ambient().advance(3 * DAY);
+    post.retry().await;
+    assert_eq!(post.tell(&[&post.dead_letter(&events[0]).await]).await, all_done());
+    told_so_far(&mut receiver);
+    post.world.ambient().advance(90 * DAY);
+
+    receiver.next(Reply::Status(500));
+    let failed = post.invoke(&json!({ "replay": "failures/" })).await;
+    assert_eq!((&failed["replayed"], &failed["left"]), (&json!(0), &json!(0)), "{failed}");
+    assert_eq!(post.set_aside().await.len(), 1, "it stays");
+    let replayed = post.invoke(&json!({ "replay": "failures/" })).await;
+
+    assert_eq!(replayed, json!({ "replayed": 1, "failed": [], "left": 0 }));
+    assert_eq!(told_so_far(&mut receiver), [ids(&events), ids(&events)].concat());
+    assert!(post.set_aside().await.is_empty());
+}
+
+/// It would be the only one for days.
+#[tokio::test]
+async fn gives_up_a_message_that_its_receiver_refuses_while_it_takes_others() {
+    let mut receiver = Receiver::start().await;
+    let post = Post::new().await;
+    let events = events(&post, &receiver, 3).await;
+    (0..4).for_each(|_| receiver.next(Reply::Status(400)));
+    assert_eq!(post.tell(&[&events[0], &events[1], &events[2]]).await, all_done());
+    for minutes in [1, 5] {
+        post.world.ambient().advance(minutes * MINUTE);
+        post.retry().await;
+    }
+    assert_eq!(told_so_far(&mut receiver), vec![events[0].id.to_string(); 3]);
+
+    post.world.ambient().advance(30 * MINUTE);
+    post.retry().await;
+
+    assert_eq!(told_so_far(&mut receiver), ids(&events));
+    assert_eq!(post.tell(&[&post.dead_letter(&events[0]).await]).await, all_done());
+    assert_eq!(post.set_aside().await[0]["reason"], "it answered with status 400");
+    assert!(post.backlogs().await.is_empty());
+}
+
+#[tokio::test]
+async fn gives_up_nothing_early_where_its_receiver_takes_nothing() {
+    let mut receiver = Receiver::start().await;
+    let post = Post::new().await;
+    let events = events(&post, &receiver, 2).await;
+    (0..5).for_each(|_| receiver.next(Reply::Status(500)));
+    assert_eq!(post.tell(&[&events[0], &events[1]]).await, all_done());
+    for minutes in [1, 5, 30] {
+        post.world.ambient().advance(minutes * MINUTE);
+        post.retry().await;
+    }
+    let told = told_so_far(&mut receiver);
+    assert_eq!(
+        told,
+        [ids(&events[..1]), ids(&events[..1]), ids(&events[..1]), ids(&events)].concat()
+    );
+
+    // Another one is not tried where nobody is there.
+    receiver.next(Reply::Status(503));
+    post.world.ambient().advance(2 * 60 * MINUTE);
+    post.retry().await;
+
+    assert_eq!(told_so_far(&mut receiver), ids(&events[..1]));
+    assert!(post.is_waiting(&events[0]).await && post.is_waiting(&events[1]).await);
+}
+
+/// A release that is on its way out may come to what its successor has written.
+#[tokio::test]
+async fn waits_for_a_message_that_cannot_be_read() {
+    let mut receiver = Receiver::start().await;
+    let post = Post::new().await;
+    let events = events(&post, &receiver, 2).await;
+    receiver.next(Reply::Status(503));
+    assert_eq!(post.tell(&[&events[0], &events[1]]).await, all_done());
+    told_so_far(&mut receiver);
+    let first = post.items("WAITING").await.remove(0);
+    let mut unreadable = first.clone();
+    unreadable["message"]["M"]["payload"] = json!({ "N": "7" });
+    let table = post.world.connection();
+    let put = async |item: &Value| {
+        let put = json!({ "TableName": table.table, "Item": item });
+        call_store(&table, "PutItem", &put).await;
+    };
+    put(&unreadable).await;
+
+    post.world.ambient().advance(MINUTE);
+    post.retry().await;
+    assert_eq!(told_so_far(&mut receiver).len(), 0);
+    put(&first).await;
+    post.world.ambient().advance(5 * MINUTE);
+    post.retry().await;
+
+    assert_eq!(told_so_far(&mut receiver), ids(&events));
     assert!(post.backlogs().await.is_empty());
 }
 
@@ -199,8 +298,10 @@ async fn that_somebody_has_died_with_is_worked_off_after_that() {
     told_so_far(&mut receiver);
     post.world.ambient().advance(MINUTE);
     let end = post.world.ambient().now().plus(15 * MINUTE);
-    let mut backlog = post.backlogs().await.remove(0);
-    assert!(backlog.claim(&post.store, end).await.unwrap());
+    let backlog = post.backlogs().await.remove(0);
+    assert!(backlog.clone().claim(&post.store, far(), end).await.unwrap().is_some());
+    let now = post.world.ambient().now();
+    assert!(backlog.claim(&post.store, now, end).await.unwrap().is_none(), "somebody has it");
 
     post.world.ambient().advance(15 * MINUTE - Duration::from_millis(1));
     post.retry().await;
@@ -221,14 +322,14 @@ async fn does_not_end_when_something_has_come_meanwhile() {
     assert_eq!(post.tell(&[&events[0]]).await, all_done());
     let mut backlog = post.backlogs().await.remove(0);
     backlog
-        .first(&post.store)
+        .first(&post.store, None)
         .await
         .unwrap()
         .expect("one waits")
         .finish(&post.store)
         .await
         .unwrap();
-    assert!(backlog.first(&post.store).await.unwrap().is_none());
+    assert!(backlog.first(&post.store, None).await.unwrap().is_none());
 
     assert_eq!(post.tell(&[&events[1]]).await, all_done());
 

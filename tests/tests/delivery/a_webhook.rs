@@ -2,7 +2,7 @@ use models::{
     platform::webhook::WEBHOOK,
     store::{Entity, Precondition},
 };
-use tests::Reply;
+use tests::{Log, Reply};
 
 use super::*;
 
@@ -30,21 +30,25 @@ async fn is_told_in_a_signed_request() {
     assert!(!post.is_in_the_outbox(&event).await);
 }
 
-/// Nobody knows of it any longer, by its own word.
+/// By its own word, it wants to hear nothing.
 #[tokio::test]
-async fn of_an_endpoint_that_is_gone_is_set_aside() {
+async fn of_an_endpoint_that_is_gone_is_over() {
     let mut receiver = Receiver::start().await;
     let post = Post::new().await;
     let endpoint = post.endpoint(url(&receiver)).await;
     let event = post.commit(WEBHOOK, &shipped(&endpoint)).await;
-    (0..2).for_each(|_| receiver.next(Reply::Status(410)));
+    receiver.next(Reply::Status(410));
+    let log = Log::listen();
 
     assert_eq!(post.tell(&[&event]).await, all_done());
-    assert_eq!(post.tell(&[&post.dead_letter(&event).await]).await, all_done());
 
-    assert_eq!(told_so_far(&mut receiver).len(), 2);
-    assert_eq!(post.set_aside().await[0]["reason"], "it is gone (status 410)");
+    assert_eq!(told_so_far(&mut receiver), [event.id.to_string()]);
+    assert!(!post.is_in_the_outbox(&event).await);
+    assert!(post.items("DEAD_LETTER").await.is_empty());
     assert!(post.backlogs().await.is_empty());
+    let lines = log.lines();
+    let said = lines.iter().find(|line| line["level"] == "WARN").expect("it is told");
+    assert_eq!(said["fields"]["endpoint"], endpoint.id.to_string());
 }
 
 #[tokio::test]

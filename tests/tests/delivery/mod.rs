@@ -4,6 +4,7 @@ mod a_backlog;
 mod a_mail;
 mod a_message;
 mod a_webhook;
+mod in_time;
 mod on_a_laptop;
 
 use std::{fs, path::Path, sync::Arc};

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use local_dev::{EmbeddedStore, connection};
 use models::{
     Ambient,
@@ -9,6 +11,7 @@ use models::{
     store::Connection,
 };
 use tests::{LocalDev, Reply, receiver::Received, run};
+use tokio::time::timeout;
 
 use super::*;
 
@@ -131,9 +134,12 @@ async fn what_a_webhook_has_not_taken_comes_when_the_schedule_is_run() {
         let arguments = [&["--data-dir", path, "run-schedule", "retry_deliveries"], at].concat();
         run("local-dev", arguments, &[]).await
     };
-    while Backlog::due(&store, far()).await.unwrap().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    let waits = async {
+        while Backlog::due(&store, far()).await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(60), waits).await.expect("it waits");
 
     let now = retry(&[]).await;
     assert_eq!(receiver.so_far().len(), 0);

@@ -95,17 +95,16 @@ fn is_throttled(error: &SdkError<SendEmailError>) -> bool {
     matches!(code, Some("TooManyRequestsException" | "Throttling" | "ThrottlingException"))
 }
 
-/// What SES says in words often has the address in it, so its code has to do. What it has looked at
-/// and does not send is refused the next time too.
+/// What SES says in words often has the address in it, so its code has to do. A mail is rejected for
+/// what is in it, and also where the identity that sends it is not verified: others will show.
 fn undelivered(error: &SdkError<SendEmailError>) -> Undelivered {
     let Some(refusal) = error.as_service_error() else {
         return Undelivered::new(format!("SES was not reached: {}", causes(error)));
     };
     let why = format!("SES refused it: {}", refusal.code().unwrap_or("no code"));
     match refusal {
-        SendEmailError::BadRequestException(_) | SendEmailError::MessageRejected(_) => {
-            Undelivered::for_good(why)
-        }
+        SendEmailError::BadRequestException(_) => Undelivered::for_good(why),
+        SendEmailError::MessageRejected(_) => Undelivered::refused(why),
         _ => Undelivered::new(why),
     }
 }

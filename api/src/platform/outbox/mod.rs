@@ -24,7 +24,7 @@ use models::{
 use tracing::{error, warn};
 
 use crate::{
-    events::{self, Failure},
+    events::{self, Failure, IsReplay},
     http::Module,
 };
 
@@ -63,22 +63,41 @@ impl Default for Receivers {
 #[error("{why}")]
 pub struct Undelivered {
     why: Cow<'static, str>,
-    is_final: bool,
+    what: NotTaken,
+}
+
+/// What is not taken, as far as can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NotTaken {
+    /// Anything, for now.
+    Anything,
+    /// This message, for now. Another one may be taken.
+    ThisOne,
+    /// This message, ever.
+    ThisOneEver,
 }
 
 impl Undelivered {
-    /// The rest of a sentence about whoever should have taken it. It is tried again for days.
+    /// Nobody takes anything: the rest of a sentence about whoever should. It is tried again for days.
     pub fn new(why: impl Into<Cow<'static, str>>) -> Self {
-        Self { why: why.into(), is_final: false }
+        Self { why: why.into(), what: NotTaken::Anything }
+    }
+
+    /// The same where somebody has looked at this message, and may take others. It is tried again until
+    /// another one is taken.
+    pub fn refused(why: impl Into<Cow<'static, str>>) -> Self {
+        Self { why: why.into(), what: NotTaken::ThisOne }
     }
 
     /// The same where trying it again is of no use.
     pub fn for_good(why: impl Into<Cow<'static, str>>) -> Self {
-        Self { why: why.into(), is_final: true }
+        Self { why: why.into(), what: NotTaken::ThisOneEver }
     }
-}
 
-impl Undelivered {
+    fn is_final(&self) -> bool {
+        self.what == NotTaken::ThisOneEver
+    }
+
     /// What its own provider does not take, the app's team must know; an endpoint is its owner's.
     fn log(&self, receiver: Receiver) {
         let why = &*self.why;
@@ -86,13 +105,6 @@ impl Undelivered {
             Receiver::Mailer => error!(why, "mail waits, since it was not taken"),
             Receiver::Endpoint(endpoint) => warn!(%endpoint, why, "a webhook's events wait"),
         }
-    }
-}
-
-impl From<store::Error> for Undelivered {
-    fn from(error: store::Error) -> Self {
-        let is_final = matches!(error, store::Error::Unreadable { .. });
-        Self { why: causes(&error).into(), is_final }
     }
 }
 
@@ -105,16 +117,19 @@ async fn deliver_message(
 ) -> events::Result {
     let Some(committed) = change.created() else { return Ok(()) };
     let Some(message) = store.get::<Message>(committed.key()).await? else { return Ok(()) };
-    let Ok(Some(receiver)) = message.receiver() else {
-        return Ok(message.give_up(&store).await?);
+    let receiver = match receiver(&message) {
+        Ok(receiver) => receiver,
+        Err(nobody) => return Ok(message.give_up(&store, &nobody.why).await?),
     };
     let backlog = Backlog::key_of(message.owner, receiver);
     if store.get::<Backlog>(backlog).await?.is_some() {
         return Ok(Backlog::extend(&store, message, receiver).await?);
     }
-    match receivers.deliver(&store, &message).await {
+    match receivers.deliver(&store, &message).await? {
         Ok(()) => drop(store.delete::<Message>(message.key(), &Precondition::None).await?),
-        Err(undelivered) if undelivered.is_final => message.give_up(&store).await?,
+        Err(undelivered) if undelivered.is_final() => {
+            message.give_up(&store, &undelivered.why).await?;
+        }
         Err(undelivered) => {
             undelivered.log(receiver);
             Backlog::extend(&store, message, receiver).await?;
@@ -123,31 +138,46 @@ async fn deliver_message(
     Ok(())
 }
 
-/// Try a message that was given up once more, and have it set aside. So it does when it is replayed.
+/// Have a message that was given up set aside. Its receiver is asked once more when that is replayed, and
+/// not before: thousands may be given up at once.
 async fn deliver_dead_letter(
     change: Change<DeadLetter>,
+    IsReplay(is_replay): IsReplay,
     store: Store,
     State(receivers): State<Receivers>,
 ) -> events::Result {
     let Some(given_up) = change.created() else { return Ok(()) };
+    if !is_replay {
+        return Err(Failure::for_good(given_up.reason));
+    }
     let Some(letter) = store.get::<DeadLetter>(given_up.key()).await? else { return Ok(()) };
-    let delivered = receivers.deliver(&store, &letter.message).await;
+    let delivered = receivers.deliver(&store, &letter.message).await?;
     delivered.map_err(|undelivered| Failure::for_good(undelivered.why))?;
     store.delete::<DeadLetter>(letter.key(), &Precondition::None).await?;
     Ok(())
 }
 
+fn receiver(message: &Message) -> Result<Receiver, Undelivered> {
+    match message.receiver() {
+        Ok(Some(receiver)) => Ok(receiver),
+        // The topic is the team's word, and nobody's data.
+        Ok(None) => {
+            let topic = &message.topic;
+            Err(Undelivered::for_good(format!("nobody takes messages of the topic `{topic}`")))
+        }
+        Err(unreadable) => Err(Undelivered::for_good(causes(&unreadable))),
+    }
+}
+
+/// What a receiver says, where the table could be asked for what it takes.
+type Delivered = Result<Result<(), Undelivered>, store::Error>;
+
 impl Receivers {
-    async fn deliver(&self, store: &Store, message: &Message) -> Result<(), Undelivered> {
-        match message.receiver()? {
-            Some(Receiver::Mailer) => self.mail(message).await,
-            Some(Receiver::Endpoint(id)) => self.tell(store, message, id).await,
-            None => {
-                // It is the team's word, and nobody's data.
-                let topic = &message.topic;
-                let why = format!("nobody takes messages of the topic `{topic}`");
-                Err(Undelivered::for_good(why))
-            }
+    async fn deliver(&self, store: &Store, message: &Message) -> Delivered {
+        match receiver(message) {
+            Ok(Receiver::Mailer) => Ok(self.mail(message).await),
+            Ok(Receiver::Endpoint(id)) => self.tell(store, message, id).await,
+            Err(nobody) => Ok(Err(nobody)),
         }
     }
 
@@ -155,15 +185,16 @@ impl Receivers {
         let mailer = self.mailer.as_ref();
         let mailer =
             mailer.ok_or(Undelivered::for_good("mail has no sender: LANDLINE_MAIL_FROM"))?;
-        mailer.send(message.id, &message.payload()?).await
+        let mail = message.payload().map_err(|error| Undelivered::for_good(causes(&error)))?;
+        mailer.send(message.id, &mail).await
     }
 
     /// An endpoint that its owner has deleted wants to hear nothing.
-    async fn tell(&self, store: &Store, message: &Message, id: Id) -> Result<(), Undelivered> {
+    async fn tell(&self, store: &Store, message: &Message, id: Id) -> Delivered {
         let event: WebhookEvent = message.payload()?;
         let endpoint = Key::owned::<WebhookEndpoint>(message.owner, id);
-        let Some(endpoint) = store.get(endpoint).await? else { return Ok(()) };
+        let Some(endpoint) = store.get(endpoint).await? else { return Ok(Ok(())) };
         let now = store.ambient().now();
-        self.webhooks.send(&endpoint, message.id, &event, message.created_at, now).await
+        Ok(self.webhooks.send(&endpoint, message.id, &event, message.created_at, now).await)
     }
 }

@@ -12,6 +12,7 @@ use models::{
     platform::webhook::{WebhookEndpoint, WebhookEvent},
 };
 use tokio::time::timeout;
+use tracing::warn;
 
 use super::Undelivered;
 
@@ -45,8 +46,8 @@ impl Webhooks {
     /// same when it is told again, the signature is of `now`.
     ///
     /// # Errors
-    /// When nobody answers so within 10 s, a redirect being no such answer; for good where the
-    /// endpoint says that it is gone (410).
+    /// When nobody answers so within 10 s, a redirect being no such answer. One that says that it is
+    /// gone (410) wants to hear nothing, like one that was deleted.
     pub async fn send(
         &self,
         endpoint: &WebhookEndpoint,
@@ -68,8 +69,11 @@ impl Webhooks {
         let answer = answer.map_err(|_| Undelivered::new("it did not answer within 10 s"))?;
         match answer.map_err(Undelivered::new)?.status() {
             status if status.is_success() => Ok(()),
-            StatusCode::GONE => Err(Undelivered::for_good("it is gone (status 410)")),
-            status => Err(Undelivered::new(format!("it answered with status {}", status.as_u16()))),
+            StatusCode::GONE => {
+                warn!(endpoint = %endpoint.id, "an endpoint says that it is gone, and is not told");
+                Ok(())
+            }
+            status => Err(not_taken(status)),
         }
     }
 
@@ -80,5 +84,17 @@ impl Webhooks {
         let built = Https::new(self.extra_roots.as_deref(), self.permitted, CONNECTING);
         let built = built.map_err(|error| Undelivered::new(error.to_string()))?;
         Ok(self.https.get_or_init(|| built))
+    }
+}
+
+/// Some answers come from in front of whoever should have taken it, or ask for patience.
+fn not_taken(status: StatusCode) -> Undelivered {
+    let why = format!("it answered with status {}", status.as_u16());
+    match status {
+        StatusCode::TOO_MANY_REQUESTS
+        | StatusCode::BAD_GATEWAY
+        | StatusCode::SERVICE_UNAVAILABLE
+        | StatusCode::GATEWAY_TIMEOUT => Undelivered::new(why),
+        _ => Undelivered::refused(why),
     }
 }
