@@ -223,3 +223,46 @@ fn attributes(queue: &str, message: &Message) -> Value {
     }
     attributes
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Message, event};
+
+    #[test]
+    fn a_message_in_order_has_its_group_and_its_place() {
+        let message = Message {
+            number: 7,
+            id: "019ab3c5-7a12-7c3e-9d4f-2b8e6a1f0c5f".to_owned(),
+            body: "{}".to_owned(),
+            group: Some("maya".to_owned()),
+            sent_at: 1_795_365_000_123,
+            received: 2,
+            first_received_at: 1_795_365_000_456,
+        };
+
+        let event: Value = serde_json::from_str(event("orders.fifo", &[message]).get()).unwrap();
+
+        let record = json!({
+            "messageId": "019ab3c5-7a12-7c3e-9d4f-2b8e6a1f0c5f",
+            "receiptHandle": "019ab3c5-7a12-7c3e-9d4f-2b8e6a1f0c5f#2",
+            "body": "{}",
+            "attributes": {
+                "ApproximateReceiveCount": "2",
+                "ApproximateFirstReceiveTimestamp": "1795365000456",
+                "SenderId": "landline",
+                "SentTimestamp": "1795365000123",
+                "MessageGroupId": "maya",
+                "MessageDeduplicationId": "019ab3c5-7a12-7c3e-9d4f-2b8e6a1f0c5f",
+                "SequenceNumber": "00000000000000000007",
+            },
+            "messageAttributes": {},
+            "md5OfBody": "99914b932bd37a50b983c5e7c90ae93b",
+            "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:orders.fifo",
+            "awsRegion": "us-east-1",
+        });
+        assert_eq!(event, json!({ "Records": [record] }));
+    }
+}

@@ -117,3 +117,38 @@ fn event(name: &str, at: Timestamp, ambient: &Ambient) -> Value {
         "detail": {},
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use models::{Ambient, Timestamp};
+    use serde_json::json;
+
+    use super::event;
+
+    /// The example of "Creating a rule that runs on a schedule" in EventBridge's guide, by its members.
+    #[test]
+    fn a_tick_is_as_event_bridge_sends_it() {
+        let at = "2026-11-22T16:30:00.987Z".parse::<Timestamp>().unwrap();
+        let ambient = Ambient::fixed(at, 7);
+        let id = Ambient::fixed(at, 7).new_id();
+
+        let tick = event("sweep_expired", at, &ambient);
+
+        assert_eq!(
+            tick,
+            json!({
+                "version": "0",
+                "id": id,
+                "detail-type": "Scheduled Event",
+                "source": "aws.events",
+                "account": "000000000000",
+                "time": "2026-11-22T16:30:00Z",
+                "region": "us-east-1",
+                "resources": [
+                    "arn:aws:events:us-east-1:000000000000:rule/landline-local-sweep_expired",
+                ],
+                "detail": {},
+            }),
+        );
+    }
+}

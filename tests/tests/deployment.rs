@@ -1,5 +1,7 @@
 //! deploy/template.yaml and the code: the one is held against the other.
 
+mod sources;
+
 use saphyr_parser::{Event, Parser, Tag};
 use serde_json::{Map, Value, json};
 
@@ -212,10 +214,17 @@ mod template {
         found.map(|(name, it)| (name.clone(), it["Properties"].clone())).collect()
     }
 
+    /// What EventBridge has events of others go through is no schedule.
+    fn schedule_rules() -> BTreeMap<String, Value> {
+        let mut rules = all_of("AWS::Events::Rule");
+        rules.retain(|_, rule| rule["EventPattern"].is_null());
+        rules
+    }
+
     /// Each schedule has a rule that is named for its function, and there is no other rule.
     #[test]
     fn has_a_rule_for_each_schedule() {
-        let rules = all_of("AWS::Events::Rule").into_values().map(|rule| {
+        let rules = schedule_rules().into_values().map(|rule| {
             assert_eq!(rule["State"], "ENABLED");
             let [target] = rule["Targets"].as_array().expect("a list").as_slice() else {
                 panic!("it has one target: {rule}");
@@ -237,12 +246,11 @@ mod template {
     #[test]
     fn lets_each_rule_call_the_function_and_keep_what_does_not_reach_it() {
         let arn = |name: &String| json!({ "Fn::GetAtt": format!("{name}.Arn") });
-        let rules: Vec<_> = all_of("AWS::Events::Rule").keys().map(arn).collect();
+        let rules: Vec<_> = schedule_rules().keys().map(arn).collect();
         assert!(!rules.is_empty());
 
         let mut permissions: Vec<_> = all_of("AWS::Lambda::Permission").into_values().collect();
         permissions.retain(|it| it["Principal"] == "events.amazonaws.com");
-        let queues: Vec<_> = all_of("AWS::SQS::Queue").into_iter().collect();
         let policy = properties("SchedulesUndeliveredPolicy", "AWS::SQS::QueuePolicy");
         let [allow, deny] =
             policy["PolicyDocument"]["Statement"].as_array().expect("a list").as_slice()
@@ -256,8 +264,8 @@ mod template {
             assert_eq!(permission["Action"], "lambda:InvokeFunction");
             assert_eq!(permission["FunctionName"], json!({ "Ref": "EventsFunction" }));
         }
-        let [(queue, properties)] = &queues[..] else { panic!("{queues:?}") };
-        assert_eq!(properties["SqsManagedSseEnabled"], "true");
+        let queue = "SchedulesUndelivered".to_owned();
+        assert_eq!(properties(&queue, "AWS::SQS::Queue")["SqsManagedSseEnabled"], "true");
         assert_eq!(policy["Queues"], json!([{ "Ref": queue }]));
         assert_eq!(
             *allow,
@@ -266,7 +274,7 @@ mod template {
                 "Effect": "Allow",
                 "Principal": { "Service": "events.amazonaws.com" },
                 "Action": "sqs:SendMessage",
-                "Resource": arn(queue),
+                "Resource": arn(&queue),
                 "Condition": { "ArnEquals": { "aws:SourceArn": rules } },
             }),
         );
@@ -295,7 +303,7 @@ mod template {
             ),
             ("AsyncEventsAreGivenUp", &lambda, "AsyncEventsDropped", &of_function, "0", "1"),
             ("FailuresAreLost", &lambda, "DestinationDeliveryFailures", &of_function, "0", "1"),
-            ("MailIsNotTaken", &own, "MailWaits", &Value::Null, "0", "2"),
+            ("MailIsNotTaken", &own, "MailWaits", &Value::Null, "1", "1"),
             ("EventsAreSetAside", &own, "RecordsSetAside", &Value::Null, "0", "1"),
         ] {
             let alarm = properties(name, "AWS::CloudWatch::Alarm");
@@ -306,7 +314,17 @@ mod template {
             assert_eq!(alarm["Threshold"], threshold, "{name}");
             assert_eq!(alarm["EvaluationPeriods"], periods, "{name}");
             assert_eq!(alarm["ComparisonOperator"], "GreaterThanThreshold", "{name}");
+            assert_eq!(alarm["TreatMissingData"], "notBreaching", "{name}");
+            assert_eq!(alarm["AlarmActions"], whoever_is_told(), "{name}");
+            let period = if name == "MailIsNotTaken" { "3600" } else { "300" };
+            assert_eq!(alarm["Period"], period, "{name}");
+            let statistic = if name == "EventsAreLate" { "Maximum" } else { "Sum" };
+            assert_eq!(alarm["Statistic"], statistic, "{name}");
         }
+    }
+
+    fn whoever_is_told() -> Value {
+        json!({ "Fn::If": ["HasAlarmTopic", [{ "Ref": "AlarmTopic" }], { "Ref": "AWS::NoValue" }] })
     }
 
     #[test]
@@ -318,12 +336,7 @@ mod template {
         assert_eq!(alarm["MetricName"], "ApproximateNumberOfMessagesVisible");
         assert_eq!(alarm["Threshold"], "0");
         assert_eq!(alarm["ComparisonOperator"], "GreaterThanThreshold");
-        let topic = json!({ "Fn::If": [
-            "HasAlarmTopic",
-            [{ "Ref": "AlarmTopic" }],
-            { "Ref": "AWS::NoValue" },
-        ] });
-        assert_eq!(alarm["AlarmActions"], topic);
+        assert_eq!(alarm["AlarmActions"], whoever_is_told());
     }
 
     #[test]

@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::error;
 
 use super::{
-    Failure, FailureStore, IsReplay, Listener, Output, SetAside, Trigger,
+    Failure, FailureStore, Listener, Output, SetAside, Trigger,
     batch::{Batch, Source, Wire},
     declare::NewParts,
     lease::{Handling, Taken, is_over},
@@ -178,7 +178,6 @@ impl Attempt<'_> {
         let (mut parts, ()) = Request::new(()).into_parts();
         parts.extensions.insert(view);
         parts.extensions.insert(handling.clone());
-        parts.extensions.insert(IsReplay(self.run.occasion != Occasion::Sent));
         (parts, Asked { collected, handling })
     }
 

@@ -172,7 +172,7 @@ impl Declared<'_> {
         let mut listening = None;
         let records = messages.into_iter().map(|message| {
             is_of(message.event_source.as_deref(), Source::Sqs)?;
-            let name = last_part(message.event_source_arn.as_deref(), ':')?;
+            let name = last_part(message.event_source_arn.as_deref(), ':', "eventSourceARN")?;
             if name.ends_with(".fifo") {
                 source = Source::SqsFifo;
             }
@@ -192,7 +192,7 @@ impl Declared<'_> {
         let (source, detail_type) = (event.source, event.detail_type);
         let listeners = if source == "aws.events" && detail_type == "Scheduled Event" {
             let rule = event.resources.as_ref().and_then(|resources| resources.first());
-            let rule = last_part(rule.map(String::as_str), '/')?;
+            let rule = last_part(rule.map(String::as_str), '/', "resources")?;
             self.scheduled(rule)?
         } else {
             self.listening(
@@ -224,7 +224,7 @@ fn streamed(record: KinesisEventRecord, listeners: Arc<[usize]>) -> Result<Incom
     let arrived_at = data.approximate_arrival_timestamp.timestamp_millis();
     let wire = Wire::Stream {
         event_id: needed(record.event_id, "eventID")?,
-        partition_key: data.partition_key,
+        partition_key: needed(Some(data.partition_key), "kinesis.partitionKey")?,
         sequence_number: needed(Some(data.sequence_number), "kinesis.sequenceNumber")?,
         data: data.data.0,
         arrived_at: Timestamp::from_unix_millis(arrived_at),
@@ -293,9 +293,8 @@ fn filled<'a>(value: &'a str, name: &str) -> Result<&'a str, Refused> {
     Ok(value)
 }
 
-fn last_part(arn: Option<&str>, mark: char) -> Result<&str, Refused> {
-    let name = arn.and_then(|arn| arn.rsplit(mark).next()).unwrap_or_default();
-    filled(name, "eventSourceARN")
+fn last_part<'a>(arn: Option<&'a str>, mark: char, name: &str) -> Result<&'a str, Refused> {
+    filled(arn.and_then(|arn| arn.rsplit(mark).next()).unwrap_or_default(), name)
 }
 
 /// Keys come as in a form: `a b` is `a+b` (S3 User Guide, "Event message structure").

@@ -33,7 +33,8 @@ impl Failure {
         Self { code, reason: reason.into(), is_final: false }
     }
 
-    pub(crate) fn is_final(&self) -> bool {
+    /// Whether the record is set aside at once.
+    pub fn is_final(&self) -> bool {
         self.is_final
     }
 
@@ -65,20 +66,24 @@ impl From<Problem> for Failure {
     }
 }
 
-/// An argument of an event handler: whether somebody replays the record, which it has failed to handle
-/// before. What has mended the cause since then may make another attempt worth it.
+/// An argument of an event handler: whether its record is one that it has set aside, and is replayed.
+/// What has mended the cause since then may make another attempt worth it.
 #[derive(Clone, Copy, Debug)]
 pub struct IsReplay(pub bool);
 
 impl FromRequestParts<Services> for IsReplay {
     type Rejection = Problem;
 
+    #[cfg_attr(not(feature = "events"), expect(unused_variables, reason = "nothing is replayed"))]
     async fn from_request_parts(
         parts: &mut Parts,
         _: &Services,
     ) -> std::result::Result<Self, Problem> {
-        let is_replay = parts.extensions.get().copied();
-        is_replay.ok_or_else(|| Problem::internal("a request is no record of an event"))
+        #[cfg(feature = "events")]
+        if let Some(handling) = parts.extensions.get::<super::Handling>() {
+            return Ok(Self(handling.is_again()));
+        }
+        Err(Problem::internal("a request is no record of an event"))
     }
 }
 

@@ -50,6 +50,11 @@ impl Handling {
         Self(Arc::new(Inner { store, handler, batch, place, until, again, holder, taken }))
     }
 
+    /// Whether it was set aside before.
+    pub(super) fn is_again(&self) -> bool {
+        self.0.again
+    }
+
     /// Nothing where nobody has asked for the lease, or its state could not be read.
     pub(super) fn taken(&self) -> Option<&Taken> {
         self.0.taken.get()

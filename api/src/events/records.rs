@@ -170,9 +170,10 @@ fn decode<T: DeserializeOwned>(json: &[u8]) -> Result<T> {
     let mut json = serde_json::Deserializer::from_slice(json);
     let place = serde_path_to_error::deserialize::<_, T>(&mut json).err();
     let violation = place.as_ref().map(violations::of_decoding);
-    let sentence = violation.map_or_else(
-        || "it is not what the handler takes".to_owned(),
-        |violation| format!("the value at `{}` {}", violation.pointer, violation.message),
-    );
+    let sentence = match violation {
+        Some(whole) if whole.pointer.is_empty() => format!("the value {}", whole.message),
+        Some(part) => format!("the value at `{}` {}", part.pointer, part.message),
+        None => "it is not what the handler takes".to_owned(),
+    };
     Err(Failure::of("undecodable", sentence))
 }

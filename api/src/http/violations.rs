@@ -9,9 +9,12 @@ pub(crate) fn of_decoding<E: Display>(error: &Error<E>) -> Violation {
     let text = error.inner().to_string();
     let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
     let mut pointer = pointer(error.path());
-    if let Some(name) = text.strip_prefix("missing field ") {
-        pointer.push('/');
-        pointer.push_str(name.trim_matches('`'));
+    let unvisited = ["missing field ", "duplicate field "];
+    if let Some(name) = unvisited.iter().find_map(|what| text.strip_prefix(what)) {
+        let name = format!("/{}", name.trim_matches('`'));
+        if !pointer.ends_with(&name) {
+            pointer += &name;
+        }
     }
     let (code, message) = verdict(text);
     Violation { pointer, code: code.to_owned(), message, limits: BTreeMap::new() }

@@ -18,7 +18,7 @@ async fn sweep_expired(_: Tick, store: Store) -> events::Result {
     let swept = Sweep::run(&store).await?;
     info!(swept.pages, swept.deleted, swept.is_round, "expired things were deleted");
     if swept.abandoned > 0 {
-        warn!(swept.abandoned, "messages wait in the outbox for more than a day");
+        warn!(swept.abandoned, "messages are overdue");
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use models::{aws::Access, wire};
+use models::{Ambient, aws::Access, wire};
 
 use super::{Environment, Settings, SettingsError};
 use crate::{
@@ -41,7 +41,8 @@ impl Settings {
             environment.problems.push(format!("LANDLINE_MAIL_FROM {what}"));
         }
         let webhooks = Arc::new(Webhooks::new(access.extra_roots.clone()));
-        let mailer = from.map(|from| Arc::new(Ses::new(from, access, endpoint)) as _);
+        let ses = |from| Ses::new(from, access, endpoint, Ambient::system());
+        let mailer = from.map(|from| Arc::new(ses(from)) as _);
         environment.told(Receivers { mailer, webhooks })
     }
 

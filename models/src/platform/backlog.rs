@@ -45,11 +45,14 @@ pub struct Backlog {
     /// Who has not taken them.
     pub receiver: Receiver,
     /// How often it was tried since it last took a message.
-    pub failures: u32,
+    failures: u32,
+    /// How often, up to now and one time after the other, it has refused the message that has waited
+    /// longest, by an answer that may be about that message alone.
+    pub refusals: u32,
     /// When it is tried again.
-    pub next_try: Timestamp,
+    next_try: Timestamp,
     /// See [`Entity::version_mut`].
-    pub version: u64,
+    version: u64,
 }
 
 /// A message that waits for its receiver, in the place of the [`Message`].
@@ -58,6 +61,8 @@ pub struct Backlog {
 pub struct Waiting {
     /// What is to be taken.
     pub message: Message,
+    /// The message's, for those who see of an item no more than this.
+    created_at: Timestamp,
     /// By whom.
     receiver: Receiver,
     /// Counts up with what waits for the receiver.
@@ -134,12 +139,20 @@ impl Backlog {
     /// them off learns that there is more. For a store that collects: this is more than one write.
     pub async fn extend(store: &Store, mut message: Message, to: Receiver) -> Result<(), Error> {
         let next_try = store.ambient().now().plus(PAUSES[0]);
-        let begun = Self { owner: message.owner, receiver: to, failures: 1, next_try, version: 1 };
+        let begun = Self {
+            owner: message.owner,
+            receiver: to,
+            failures: 1,
+            refusals: 0,
+            next_try,
+            version: 1,
+        };
         let extend = |there: Option<Self>| there.unwrap_or(begun.clone());
         let (extended, _) = store.put(begun.key(), &Precondition::None, extend).await?;
         // Each write of a backlog counts it, also after one that has ended.
         let (receiver, position) = (to, extended.version);
-        let mut waiting = Waiting { message: message.clone(), receiver, position, version: 1 };
+        let (created_at, waits) = (message.created_at, message.clone());
+        let mut waiting = Waiting { message: waits, created_at, receiver, position, version: 1 };
         store.write(WriteSet::new().remove(&mut message).create(&mut waiting)).await
     }
 
@@ -191,9 +204,10 @@ impl Backlog {
 
     /// Leave the receiver alone for a while: it has failed, once more or after it had taken something.
     pub async fn postpone(&self, store: &Store, has_taken: bool) -> Result<(), Error> {
-        let now = store.ambient().now();
+        let (now, refusals) = (store.ambient().now(), self.refusals);
         self.update(store, |backlog| {
             backlog.failures = if has_taken { 1 } else { backlog.failures.saturating_add(1) };
+            backlog.refusals = refusals;
             backlog.next_try = now.plus(backlog.pause());
         })
         .await
@@ -201,9 +215,10 @@ impl Backlog {
 
     /// Let it be gone on with: there was no more time.
     pub async fn hand_on(&self, store: &Store, has_taken: bool) -> Result<(), Error> {
-        let now = store.ambient().now();
+        let (now, refusals) = (store.ambient().now(), self.refusals);
         self.update(store, |backlog| {
             backlog.failures = if has_taken { 0 } else { backlog.failures };
+            backlog.refusals = refusals;
             backlog.next_try = now;
         })
         .await

@@ -6,7 +6,7 @@ use std::{future::ready, time::Duration};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
-use super::outbox::Message;
+use super::{backlog::Waiting, outbox::Message};
 use crate::{
     Timestamp,
     store::{Entity, Error, Key, Passed, Place, Store},
@@ -18,9 +18,14 @@ pub const PAGES: usize = 25;
 /// So many deletions are on their way at once.
 const AT_ONCE: usize = 16;
 
-/// A message leaves the outbox within seconds, delivered or not. Where one is still there after so long,
-/// its record in the table's stream, which keeps a day, was lost.
+/// A message of the outbox is delivered within seconds, or waits elsewhere, or is set aside. One that is
+/// still there after so long is with the failures, or its record in the table's stream, which keeps a
+/// day, was lost.
 const DELIVERED_WITHIN: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// One that waits is given up after three days and a half. After so long it cannot be read, or nobody
+/// tries its receiver.
+const GIVEN_UP_WITHIN: Duration = Duration::from_secs(4 * 24 * 60 * 60);
 
 /// How far the sweep has come: the one item from which each run goes on.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -40,7 +45,8 @@ pub struct Swept {
     pub pages: usize,
     /// Expired items that it has deleted.
     pub deleted: usize,
-    /// Messages that were committed to the outbox more than a day ago, among what it has passed.
+    /// Messages that have been in the outbox for more than a day, or have waited for their receiver for
+    /// more than four, among what it has passed.
     pub abandoned: usize,
     /// Whether it has come to the end of the table. The next run starts anew then.
     pub is_round: bool,
@@ -117,6 +123,11 @@ async fn delete(
 }
 
 fn is_abandoned(passed: &Passed, now: Timestamp) -> bool {
-    let committed_at = passed.created_at().filter(|_| passed.kind() == Some(Message::KIND));
-    !passed.has_expired(now) && committed_at.is_some_and(|at| now.since(at) > DELIVERED_WITHIN)
+    let longest = match passed.kind() {
+        Some(Message::KIND) => DELIVERED_WITHIN,
+        Some(Waiting::KIND) => GIVEN_UP_WITHIN,
+        _ => return false,
+    };
+    let is_old = passed.created_at().is_some_and(|at| now.since(at) > longest);
+    is_old && !passed.has_expired(now)
 }

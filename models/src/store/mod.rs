@@ -120,6 +120,7 @@ impl Store {
 
     /// The same table, for what happens at once and by itself, whatever becomes of the writes that
     /// this store collects.
+    #[doc(hidden)]
     #[must_use]
     pub fn apart(&self) -> Self {
         Self(self.0.clone(), View { end: self.1.end, ..View::default() })

@@ -173,26 +173,40 @@ async fn what_it_has_given_up_is_delivered_by_a_replay() {
     assert!(post.set_aside().await.is_empty());
 }
 
-/// It would be the only one for days.
+/// So many times, and so many behind it: one of these shows that the receiver is well.
 #[tokio::test]
-async fn gives_up_a_message_that_its_receiver_refuses_while_it_takes_others() {
+async fn gives_up_messages_that_their_receiver_refuses_while_it_takes_others() {
     let mut receiver = Receiver::start().await;
     let post = Post::new().await;
-    let events = events(&post, &receiver, 3).await;
+    let events = events(&post, &receiver, 4).await;
     (0..4).for_each(|_| receiver.next(Reply::Status(400)));
-    assert_eq!(post.tell(&[&events[0], &events[1], &events[2]]).await, all_done());
+    assert_eq!(post.tell(&events.iter().collect::<Vec<_>>()).await, all_done());
     for minutes in [1, 5] {
         post.world.ambient().advance(minutes * MINUTE);
         post.retry().await;
     }
     assert_eq!(told_so_far(&mut receiver), vec![events[0].id.to_string(); 3]);
 
+    // The fourth time; and the second one is refused as well.
+    receiver.next(Reply::Status(422));
+    receiver.next(Reply::Status(200));
+    receiver.next(Reply::Status(422));
     post.world.ambient().advance(30 * MINUTE);
     post.retry().await;
 
-    assert_eq!(told_so_far(&mut receiver), ids(&events));
+    let told = [0, 1, 2, 1].map(|place| events[place].id.to_string());
+    assert_eq!(told_so_far(&mut receiver), told);
     assert_eq!(post.tell(&[&post.dead_letter(&events[0]).await]).await, all_done());
     assert_eq!(post.set_aside().await[0]["reason"], "it answered with status 400");
+    // The second one is counted anew.
+    receiver.next(Reply::Status(422));
+    post.world.ambient().advance(MINUTE);
+    post.retry().await;
+    assert_eq!(told_so_far(&mut receiver), ids(&events[1..2]));
+    receiver.next(Reply::Status(422));
+    post.world.ambient().advance(5 * MINUTE);
+    post.retry().await;
+    assert_eq!(told_so_far(&mut receiver), [ids(&events[1..2]), ids(&events[3..])].concat());
     assert!(post.backlogs().await.is_empty());
 }
 
@@ -200,26 +214,24 @@ async fn gives_up_a_message_that_its_receiver_refuses_while_it_takes_others() {
 async fn gives_up_nothing_early_where_its_receiver_takes_nothing() {
     let mut receiver = Receiver::start().await;
     let post = Post::new().await;
-    let events = events(&post, &receiver, 2).await;
-    (0..5).for_each(|_| receiver.next(Reply::Status(500)));
-    assert_eq!(post.tell(&[&events[0], &events[1]]).await, all_done());
+    let events = events(&post, &receiver, 7).await;
+    (0..9).for_each(|_| receiver.next(Reply::Status(500)));
+    assert_eq!(post.tell(&events.iter().collect::<Vec<_>>()).await, all_done());
     for minutes in [1, 5, 30] {
         post.world.ambient().advance(minutes * MINUTE);
         post.retry().await;
     }
-    let told = told_so_far(&mut receiver);
-    assert_eq!(
-        told,
-        [ids(&events[..1]), ids(&events[..1]), ids(&events[..1]), ids(&events)].concat()
-    );
+    let told = [vec![events[0].id.to_string(); 3], ids(&events[..6])].concat();
+    assert_eq!(told_so_far(&mut receiver), told, "five behind it are tried");
 
-    // Another one is not tried where nobody is there.
-    receiver.next(Reply::Status(503));
-    post.world.ambient().advance(2 * 60 * MINUTE);
-    post.retry().await;
-
-    assert_eq!(told_so_far(&mut receiver), ids(&events[..1]));
-    assert!(post.is_waiting(&events[0]).await && post.is_waiting(&events[1]).await);
+    // No other is where nobody is there, and refusals are counted anew after that.
+    for (minutes, status) in [(2 * 60, 503), (5 * 60, 500), (10 * 60, 500)] {
+        receiver.next(Reply::Status(status));
+        post.world.ambient().advance(minutes * MINUTE);
+        post.retry().await;
+        assert_eq!(told_so_far(&mut receiver), ids(&events[..1]), "{status}");
+    }
+    assert_eq!(post.items("WAITING").await.len(), 7);
 }
 
 /// A release that is on its way out may come to what its successor has written.
@@ -227,29 +239,47 @@ async fn gives_up_nothing_early_where_its_receiver_takes_nothing() {
 async fn waits_for_a_message_that_cannot_be_read() {
     let mut receiver = Receiver::start().await;
     let post = Post::new().await;
-    let events = events(&post, &receiver, 2).await;
-    receiver.next(Reply::Status(503));
-    assert_eq!(post.tell(&[&events[0], &events[1]]).await, all_done());
-    told_so_far(&mut receiver);
-    let first = post.items("WAITING").await.remove(0);
-    let mut unreadable = first.clone();
+    let events = events(&post, &receiver, 3).await;
+    (0..5).for_each(|_| receiver.next(Reply::Status(500)));
+    assert_eq!(post.tell(&events.iter().collect::<Vec<_>>()).await, all_done());
+    let second = post.items("WAITING").await.remove(1);
+    let mut unreadable = second.clone();
     unreadable["message"]["M"]["payload"] = json!({ "N": "7" });
-    let table = post.world.connection();
-    let put = async |item: &Value| {
-        let put = json!({ "TableName": table.table, "Item": item });
-        call_store(&table, "PutItem", &put).await;
-    };
-    put(&unreadable).await;
+    post.put(&unreadable).await;
 
+    // The last time it is about to try the next one.
+    for minutes in [1, 5, 30, 2 * 60] {
+        post.world.ambient().advance(minutes * MINUTE);
+        post.retry().await;
+    }
+    assert_eq!(told_so_far(&mut receiver), vec![events[0].id.to_string(); 5]);
+    post.world.ambient().advance(5 * 60 * MINUTE);
+    post.retry().await;
+    assert_eq!(told_so_far(&mut receiver), ids(&events[..1]), "it is not passed over");
+    post.put(&second).await;
     post.world.ambient().advance(MINUTE);
     post.retry().await;
-    assert_eq!(told_so_far(&mut receiver).len(), 0);
-    put(&first).await;
-    post.world.ambient().advance(5 * MINUTE);
+
+    assert_eq!(told_so_far(&mut receiver), ids(&events[1..]));
+    assert!(post.backlogs().await.is_empty());
+}
+
+#[tokio::test]
+async fn waits_for_an_endpoint_that_cannot_be_read() {
+    let mut receiver = Receiver::start().await;
+    let post = Post::new().await;
+    let events = events(&post, &receiver, 2).await;
+    let endpoint = post.items("WEBHOOK").await.remove(0);
+    let mut unreadable = endpoint.clone();
+    unreadable["url"] = json!({ "N": "7" });
+    post.put(&unreadable).await;
+
+    assert_eq!(post.tell(&[&events[0], &events[1]]).await, all_done());
+    post.put(&endpoint).await;
+    post.world.ambient().advance(MINUTE);
     post.retry().await;
 
     assert_eq!(told_so_far(&mut receiver), ids(&events));
-    assert!(post.backlogs().await.is_empty());
 }
 
 #[tokio::test]

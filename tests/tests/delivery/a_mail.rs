@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use api::platform::outbox::{Mailer, Ses};
+use api::platform::outbox::Ses;
 use models::{aws::Access, platform::mail::MAIL};
 use tests::{Log, Reply};
 
@@ -27,9 +27,12 @@ async fn is_taken_once_and_is_gone_then() {
 
 async fn by_ses(ses: &Receiver) -> Post {
     let endpoint = format!("http://{}", ses.address());
-    let ses = Ses::new("Landline <hello@example.com>", Access::embedded(), Some(endpoint));
-    let ses: Arc<dyn Mailer> = Arc::new(ses);
-    Post::with(|_| Receivers { mailer: Some(ses), webhooks: of_this_machine() }).await
+    Post::with(|_, ambient| {
+        let from = "Landline <hello@example.com>";
+        let ses = Ses::new(from, Access::embedded(), Some(endpoint), ambient.clone());
+        Receivers { mailer: Some(Arc::new(ses)), webhooks: of_this_machine() }
+    })
+    .await
 }
 
 #[tokio::test]
@@ -141,7 +144,7 @@ async fn that_is_none_is_set_aside_before_anybody_is_asked() {
 
 #[tokio::test]
 async fn is_set_aside_where_no_sender_is_configured() {
-    let post = Post::with(|_| Receivers::default()).await;
+    let post = Post::with(|_, _| Receivers::default()).await;
     let mail = post.commit(MAIL, &hello()).await;
 
     assert_eq!(post.tell(&[&mail]).await, all_done());
@@ -149,4 +152,26 @@ async fn is_set_aside_where_no_sender_is_configured() {
 
     let reason = "mail has no sender: LANDLINE_MAIL_FROM";
     assert_eq!(post.set_aside().await[0]["reason"], reason);
+}
+
+/// Others' mails would wait for it, ten seconds each.
+#[tokio::test]
+async fn is_not_asked_of_ses_for_a_minute_after_it_was_silent() {
+    let mut ses = Receiver::start().await;
+    let mut post = by_ses(&ses).await;
+    let first = post.commit(MAIL, &hello()).await;
+    ses.next(Reply::Closed);
+    assert_eq!(post.tell(&[&first]).await, all_done());
+    assert_eq!(ses.so_far().len(), 1);
+
+    post.owner = post.world.ambient().new_id();
+    let second = post.commit(MAIL, &hello()).await;
+    assert_eq!(post.tell(&[&second]).await, all_done());
+    assert_eq!(ses.so_far().len(), 0);
+    assert!(post.is_waiting(&second).await);
+    post.world.ambient().advance(Duration::from_secs(60));
+    post.retry().await;
+
+    assert_eq!(ses.so_far().len(), 2);
+    assert!(post.items("WAITING").await.is_empty());
 }

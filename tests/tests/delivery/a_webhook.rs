@@ -54,7 +54,7 @@ async fn of_an_endpoint_that_is_gone_is_over() {
 #[tokio::test]
 async fn reaches_nothing_inside_in_the_cloud() {
     let mut receiver = Receiver::start().await;
-    let post = Post::with(|_| Receivers::default()).await;
+    let post = Post::with(|_, _| Receivers::default()).await;
     let port = receiver.address().port();
     for url in [
         format!("http://127.0.0.1:{port}/"),

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use api::platform::outbox::{Mailer, Undelivered};
+use api::{
+    events::{Answer, Refused},
+    platform::outbox::{Mailer, Undelivered},
+};
 use futures_util::future::BoxFuture;
 use models::{
     Ambient,
@@ -77,32 +80,45 @@ impl Office {
         let (owner, mut ids) = (self.ambient.new_id(), Vec::new());
         self.mailer.is_broken(true);
         for _ in 0..count {
-            let message = Message::new(&self.ambient, owner, MAIL, &hello()).expect("it is small");
-            let id = message.id;
-            self.store.write(WriteSet::new().send(message)).await.expect("the store writes");
-            let items = self.network.items();
-            let item = items.into_iter().find(|item| item["id"]["S"] == id.to_string());
-            let record = (id.to_string(), None, item);
-            self.invoke(&batches::dynamodb(&[record]), 15 * MINUTE).await;
-            ids.push(id);
+            let mail = self.commit(owner).await;
+            self.tell(&mail, 15 * MINUTE).await;
+            ids.push(mail.id);
         }
         assert_eq!(self.mailer.asked(), ids[..1]);
         self.mailer.is_broken(false);
         ids
     }
 
-    /// It is time to try receivers again, and an invocation has so much.
-    async fn retry(&self, time: Duration) {
-        let id = self.ambient.new_id().to_string();
-        self.invoke(&batches::tick(&id, "app-retry_deliveries"), time).await;
+    async fn commit(&self, owner: Id) -> Committed {
+        let message = Message::new(&self.ambient, owner, MAIL, &hello()).expect("it is small");
+        let id = message.id;
+        self.store.write(WriteSet::new().send(message)).await.expect("the store writes");
+        let items = self.network.items();
+        let item = items.into_iter().find(|item| item["id"]["S"] == id.to_string());
+        Committed { id, item: item.expect("it is written") }
     }
 
-    async fn invoke(&self, event: &Value, time: Duration) {
+    async fn tell(&self, mail: &Committed, time: Duration) {
+        let record = (mail.id.to_string(), None, Some(mail.item.clone()));
+        self.invoke(&batches::dynamodb(&[record]), time).await.expect("it is acknowledged");
+    }
+
+    /// It is time to try receivers again, and an invocation has so much.
+    async fn retry(&self, time: Duration) {
+        self.try_retry(time).await.expect("it is acknowledged");
+    }
+
+    async fn try_retry(&self, time: Duration) -> Result<Answer, Refused> {
+        let id = self.ambient.new_id().to_string();
+        self.invoke(&batches::tick(&id, "app-retry_deliveries"), time).await
+    }
+
+    async fn invoke(&self, event: &Value, time: Duration) -> Result<Answer, Refused> {
         let mut context = Context::default();
         let deadline = self.ambient.now().plus(time).unix_millis();
         context.deadline = deadline.try_into().expect("it is after 1970");
         let event = LambdaEvent::new(to_raw_value(event).expect("it is JSON"), context);
-        self.events.invoke(event).await.expect("the event is acknowledged");
+        self.events.invoke(event).await
     }
 
     fn kinds(&self) -> Vec<String> {
@@ -130,17 +146,36 @@ async fn what_there_is_no_time_for_is_gone_on_with_by_the_next_tick() {
     assert!(!office.has("WAITING") && !office.has("BACKLOG"), "{:?}", office.kinds());
 }
 
+/// A function whose invocations are shorter than a delivery would never deliver what waits.
 #[tokio::test(start_paused = true)]
-async fn a_tick_without_time_takes_nothing_up() {
+async fn a_tick_without_time_fails_and_takes_nothing_up() {
     let office = Office::new().await;
     let mails = office.wait(1).await;
+    let before = office.network.items();
     office.ambient.advance(MINUTE);
 
-    office.retry(Duration::from_secs(24)).await;
+    let failed = office.try_retry(Duration::from_secs(24)).await;
+    assert!(failed.is_err(), "{failed:?}");
     assert_eq!(office.mailer.asked(), []);
+    let backlog = |items: &[Value]| items.iter().find(|it| it["kind"]["S"] == "BACKLOG").cloned();
+    assert_eq!(backlog(&office.network.items()), backlog(&before));
     office.retry(MINUTE).await;
 
     assert_eq!(office.mailer.asked(), mails);
+}
+
+/// It would be cut in the middle, and sent again.
+#[tokio::test(start_paused = true)]
+async fn a_mail_that_there_is_no_time_for_waits_without_an_attempt() {
+    let office = Office::new().await;
+    let mail = office.commit(office.ambient.new_id()).await;
+
+    office.tell(&mail, Duration::from_secs(24)).await;
+    assert_eq!(office.mailer.asked(), []);
+    office.ambient.advance(MINUTE);
+    office.retry(MINUTE).await;
+
+    assert_eq!(office.mailer.asked(), [mail.id]);
 }
 
 /// More than are listed by one call, too.

@@ -16,7 +16,7 @@ use api::{
 use lambda_runtime::{Context, LambdaEvent};
 use local_dev::Mailbox;
 use models::{
-    Id, Timestamp,
+    Ambient, Id, Timestamp,
     platform::{
         backlog::Backlog,
         outbox::Message,
@@ -41,10 +41,11 @@ struct Post {
 impl Post {
     /// Mails go into a folder, and webhooks may be of this machine.
     async fn new() -> Self {
-        Self::with(|mailbox| Receivers { mailer: Some(mailbox), webhooks: of_this_machine() }).await
+        Self::with(|mailbox, _| Receivers { mailer: Some(mailbox), webhooks: of_this_machine() })
+            .await
     }
 
-    async fn with(receivers: impl FnOnce(Arc<Mailbox>) -> Receivers) -> Self {
+    async fn with(receivers: impl FnOnce(Arc<Mailbox>, &Ambient) -> Receivers) -> Self {
         let world = World::new().await;
         let store = Store::connect(world.connection(), world.ambient().clone());
         let (folder, failures) = (tempdir().expect("a folder"), FailureStore::memory());
@@ -52,8 +53,9 @@ impl Post {
         let (modules, kept) = (api::route_table(), failures.clone());
         let events = Events::with_modules(&modules, auth, Default::default(), store.clone(), kept);
         let mailbox = Mailbox::of(Some(folder.path()), world.ambient().clone());
-        let events =
-            events.expect("they are declared well").delivering_to(receivers(mailbox.into()));
+        let events = events
+            .expect("they are declared well")
+            .delivering_to(receivers(mailbox.into(), world.ambient()));
         let owner = world.ambient().new_id();
         Self { world, store, events, failures, folder, owner }
     }
@@ -105,6 +107,12 @@ impl Post {
         let items = call_store(&table, "Scan", &scan).await["Items"].take();
         let items = items.as_array().expect("a list").iter();
         items.filter(|item| item["kind"]["S"] == kind).cloned().collect()
+    }
+
+    async fn put(&self, item: &Value) {
+        let table = self.world.connection();
+        let put = json!({ "TableName": table.table, "Item": item });
+        call_store(&table, "PutItem", &put).await;
     }
 
     /// Tell the handlers of these, in this order.

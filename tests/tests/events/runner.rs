@@ -169,8 +169,9 @@ fn subsets(of: usize, most: usize) -> Vec<Vec<usize>> {
     subsets
 }
 
-/// All subsets of batches of up to 6, all of up to three records of batches of up to
-/// `LANDLINE_BATCH` (7), and `LANDLINE_SAMPLES` (1) of up to three for each size up to 100.
+/// All subsets of batches of up to 6, and all of up to three records of batches of up to
+/// `LANDLINE_BATCH` (7). Of larger ones, up to 100, `LANDLINE_SAMPLES` (1) sets of none to three, and
+/// where those are more than one, each single record and none too.
 #[tokio::test(start_paused = true)]
 async fn reports_exactly_what_was_not_handled_and_skips_nothing() {
     let setting = |name: &str, default: usize| {
@@ -185,12 +186,14 @@ async fn reports_exactly_what_was_not_handled_and_skips_nothing() {
         let failing = match size {
             1..=6 => subsets(size, size),
             _ if size <= all_up_to => subsets(size, 3),
-            _ => (0..samples)
-                .map(|sample| {
-                    let places = (0..=(size + sample) % 3).map(|_| chance.below(size));
+            _ => {
+                let sampled = (0..samples).map(|sample| {
+                    let places = (0..(size + sample) % 4).map(|_| chance.below(size));
                     places.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
-                })
-                .collect(),
+                });
+                let single = if samples > 1 { subsets(size, 1) } else { Vec::new() };
+                sampled.chain(single).collect()
+            }
         };
         for failing in failing {
             let mut fates = vec![Fate::Pass; size];

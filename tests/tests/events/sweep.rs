@@ -6,9 +6,10 @@ use api::events::Refused;
 use models::{
     Ambient, Id, Timestamp,
     platform::{
+        backlog::Backlog,
         events::HandledEvent,
         mail::MAIL,
-        outbox::Message,
+        outbox::{Message, Receiver},
         sweep::{PAGES, Sweep},
     },
     store::{Entity, Key, Precondition, Store, WriteSet},
@@ -297,10 +298,29 @@ async fn messages_that_nobody_delivers_are_counted_and_not_named() {
     let warnings: Vec<_> = warnings.iter().filter(|line| line["level"] == "WARN").collect();
     let [warning] = warnings[..] else { panic!("{}", log.text()) };
     let fields = &warning["fields"];
-    let told = "messages wait in the outbox for more than a day";
-    assert_eq!(*fields, json!({ "message": told, "swept.abandoned": 2 }));
+    assert_eq!(*fields, json!({ "message": "messages are overdue", "swept.abandoned": 2 }));
     assert!(!log.text().contains(&owner.to_string()), "{}", log.text());
     assert_eq!(world.there().len(), 4, "they stay for whoever finds out");
+}
+
+/// They have three days and a half, and some hours more.
+#[tokio::test(start_paused = true)]
+async fn messages_that_nobody_gives_up_are_counted_too() {
+    let world = Swept::new().await;
+    let owner = world.ambient.new_id();
+    let message = Message::new(&world.ambient, owner, MAIL, &json!({})).expect("it is small");
+    world.store.write(WriteSet::new().send(message.clone())).await.expect("the store writes");
+    Backlog::extend(&world.store, message, Receiver::Mailer).await.expect("the store writes");
+    world.ambient.advance(4 * 24 * HOUR);
+    let log = Log::listen();
+    let warnings = || log.lines().iter().filter(|line| line["level"] == "WARN").count();
+
+    world.run("1").await;
+    assert_eq!(warnings(), 0, "{}", log.text());
+    world.ambient.advance(Duration::from_millis(1));
+    world.run("2").await;
+
+    assert_eq!(warnings(), 1, "{}", log.text());
 }
 
 /// What docs/events.md says of the costs.

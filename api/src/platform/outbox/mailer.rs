@@ -1,6 +1,9 @@
 //! Who takes mails: Amazon SES in the cloud. A laptop puts them into a folder.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
+};
 
 use aws_sdk_sesv2::{
     Client,
@@ -10,13 +13,15 @@ use aws_sdk_sesv2::{
     types::{Body, Content, Destination, EmailContent, Message},
 };
 use futures_util::future::BoxFuture;
-use models::{Id, aws::Access, causes, platform::mail::Mail};
+use models::{Ambient, Id, Timestamp, aws::Access, causes, platform::mail::Mail};
 use tokio::time::sleep;
 
 use super::Undelivered;
 
 /// As long as a webhook may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+const ALONE: Duration = Duration::from_secs(60);
 
 /// A new account may send one mail a second.
 const PAUSES: [Duration; 3] =
@@ -31,20 +36,29 @@ pub trait Mailer: Send + Sync {
 /// Amazon SES, by its API of version 2. It has no way to know a mail again: one that it has taken
 /// comes twice when its answer is lost, or when the function cannot write down that it was taken.
 /// So it is given time to answer, and is asked again at once only where it says that it has taken
-/// nothing.
+/// nothing. Where it was silent it is left alone for a minute: what comes behind would wait for each
+/// mail.
 pub struct Ses {
     from: String,
     access: Access,
     endpoint: Option<String>,
+    ambient: Ambient,
     client: OnceLock<Client>,
+    silent_until: Mutex<Option<Timestamp>>,
 }
 
 impl Ses {
     /// Asks nobody yet. `from` is an address whose identity is verified in the account and region of
     /// `access`, or a name and such an address in angle brackets; `endpoint` an address to use in
     /// place of the region's own.
-    pub fn new(from: impl Into<String>, access: Access, endpoint: Option<String>) -> Self {
-        Self { from: from.into(), access, endpoint, client: OnceLock::new() }
+    pub fn new(
+        from: impl Into<String>,
+        access: Access,
+        endpoint: Option<String>,
+        ambient: Ambient,
+    ) -> Self {
+        let (from, client, silent_until) = (from.into(), OnceLock::new(), Mutex::default());
+        Self { from, access, endpoint, ambient, client, silent_until }
     }
 
     fn client(&self) -> Client {
@@ -54,13 +68,28 @@ impl Ses {
     }
 
     async fn take(&self, mail: &Mail) -> Result<(), Undelivered> {
+        let now = self.ambient.now();
+        if self.silent_until().is_some_and(|end| now < end) {
+            return Err(Undelivered::new("SES was not reached just now"));
+        }
+        let outcome = self.ask_patiently(mail).await;
+        let is_silent = outcome.as_ref().is_err_and(|error| error.as_service_error().is_none());
+        *self.silent_until() = is_silent.then(|| self.ambient.now().plus(ALONE));
+        outcome.map_err(|error| undelivered(&error))
+    }
+
+    fn silent_until(&self) -> MutexGuard<'_, Option<Timestamp>> {
+        self.silent_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn ask_patiently(&self, mail: &Mail) -> Result<(), SdkError<SendEmailError>> {
         for pause in PAUSES {
             match self.ask(mail).await {
                 Err(error) if is_throttled(&error) => sleep(pause).await,
-                outcome => return outcome.map_err(|error| undelivered(&error)),
+                outcome => return outcome,
             }
         }
-        self.ask(mail).await.map_err(|error| undelivered(&error))
+        self.ask(mail).await
     }
 
     async fn ask(&self, mail: &Mail) -> Result<(), SdkError<SendEmailError>> {

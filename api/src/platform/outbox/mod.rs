@@ -1,6 +1,6 @@
 //! The outbox: messages that were committed with what they tell of are delivered, at least once,
-//! and those of an account in the order in which they were committed. A receiver that has failed holds
-//! up nobody: what is for it waits in its backlog.
+//! and those about one account for one receiver in the order in which they were committed. A receiver
+//! that has failed holds up nobody: what is for it waits in its backlog.
 
 mod mailer;
 mod retries;
@@ -78,7 +78,8 @@ enum NotTaken {
 }
 
 impl Undelivered {
-    /// Nobody takes anything: the rest of a sentence about whoever should. It is tried again for days.
+    /// Nobody takes anything, for now. `why` is a sentence about whoever should, such as "it did not
+    /// answer". It is tried again for days.
     pub fn new(why: impl Into<Cow<'static, str>>) -> Self {
         Self { why: why.into(), what: NotTaken::Anything }
     }
@@ -108,8 +109,8 @@ impl Undelivered {
     }
 }
 
-/// Deliver a message, or have it wait where its receiver has not taken it, or others before it. One
-/// that is not in the table was delivered before.
+/// Deliver a message, or have it wait: where its receiver has not taken it, or others before it, or where
+/// there is no time left for an attempt. One that is not in the table was delivered before.
 async fn deliver_message(
     change: Change<Message>,
     store: Store,
@@ -122,7 +123,7 @@ async fn deliver_message(
         Err(nobody) => return Ok(message.give_up(&store, &nobody.why).await?),
     };
     let backlog = Backlog::key_of(message.owner, receiver);
-    if store.get::<Backlog>(backlog).await?.is_some() {
+    if store.get::<Backlog>(backlog).await?.is_some() || !retries::has_time(&store) {
         return Ok(Backlog::extend(&store, message, receiver).await?);
     }
     match receivers.deliver(&store, &message).await? {
@@ -193,7 +194,14 @@ impl Receivers {
     async fn tell(&self, store: &Store, message: &Message, id: Id) -> Delivered {
         let event: WebhookEvent = message.payload()?;
         let endpoint = Key::owned::<WebhookEndpoint>(message.owner, id);
-        let Some(endpoint) = store.get(endpoint).await? else { return Ok(Ok(())) };
+        let endpoint = match store.get(endpoint).await {
+            Ok(Some(endpoint)) => endpoint,
+            Ok(None) => return Ok(Ok(())),
+            Err(error @ store::Error::Unreadable { .. }) => {
+                return Ok(Err(Undelivered::new(causes(&error))));
+            }
+            Err(error) => return Err(error),
+        };
         let now = store.ambient().now();
         Ok(self.webhooks.send(&endpoint, message.id, &event, message.created_at, now).await)
     }

@@ -12,17 +12,19 @@ use models::{
 use tracing::{error, info};
 
 use super::{Delivered, NotTaken, Receivers};
-use crate::events::{self, Tick};
+use crate::events::{self, Failure, Tick};
 
 /// So many receivers are tried at once.
 const AT_ONCE: usize = 25;
 
-/// No delivery is begun with less time than this. A receiver takes ten seconds at most, and the end of an
-/// invocation is kept for counting failures.
+/// No delivery is begun with less time than this. A receiver takes ten seconds, as a rule at most, and the
+/// end of an invocation is kept for counting failures.
 const SHORTEST: Duration = Duration::from_secs(25);
 
-/// A receiver that has failed so often with one message, and has answered, is tried with the next one.
-const ALONE: u32 = 3;
+/// When a receiver has refused a message so often, up to so many of those behind it are tried. The stream
+/// has tried it before.
+const REFUSALS: u32 = 3;
+const BEHIND: usize = 5;
 
 /// What waits, and for whom.
 struct Retry<'a> {
@@ -42,6 +44,9 @@ pub(super) async fn retry_deliveries(
 ) -> events::Result {
     let store = &store.apart();
     let receivers = &receivers;
+    if !has_time(store) {
+        return Err(Failure::new("the function's timeout is too short for a delivery"));
+    }
     let now = store.ambient().now();
     let by = tick.time.map_or(now, |time| time.max(now));
     let due = Backlog::due(store, by).await?;
@@ -56,16 +61,16 @@ pub(super) async fn retry_deliveries(
 
 /// Until this invocation ends, so that nobody else is at it meanwhile.
 async fn claim(store: &Store, backlog: Backlog, by: Timestamp) -> Result<Option<Backlog>, Error> {
-    let left = time_left(store);
-    if left < SHORTEST {
+    if !has_time(store) {
         return Ok(None);
     }
+    let left = store.time_left().unwrap_or_default();
     backlog.claim(store, by, store.ambient().now().plus(left)).await
 }
 
-/// An event always has an end.
-fn time_left(store: &Store) -> Duration {
-    store.time_left().unwrap_or_default()
+/// Whether a delivery may be begun. An event always has an end.
+pub(super) fn has_time(store: &Store) -> bool {
+    store.time_left().is_some_and(|left| left >= SHORTEST)
 }
 
 impl Retry<'_> {
@@ -86,7 +91,7 @@ impl Retry<'_> {
                 }
                 Err(error) => return Err(error),
             };
-            if time_left(self.store) < SHORTEST {
+            if !has_time(self.store) {
                 return self.backlog.hand_on(self.store, self.has_taken).await;
             }
             if !self.is_over(waiting).await? {
@@ -107,31 +112,46 @@ impl Retry<'_> {
             }
             Err(undelivered) => {
                 undelivered.log(self.backlog.receiver);
-                if undelivered.what == NotTaken::ThisOne && self.takes_the_next(&waiting).await? {
-                    waiting.give_up(self.store, &undelivered.why).await?;
-                } else {
+                let is_refused = undelivered.what == NotTaken::ThisOne;
+                self.backlog.refusals = if is_refused { self.backlog.refusals + 1 } else { 0 };
+                if self.backlog.refusals < REFUSALS || !self.takes_another(&waiting).await? {
                     self.postpone(waiting, &undelivered.why).await?;
                     return Ok(false);
                 }
+                waiting.give_up(self.store, &undelivered.why).await?;
             }
         }
+        self.backlog.refusals = 0;
         Ok(true)
     }
 
-    /// Whether the receiver, which does not take this one, takes the one behind it. That is then
-    /// delivered before it, so nobody finds it out before the failures tell.
-    async fn takes_the_next(&mut self, waiting: &Waiting) -> Result<bool, Error> {
-        if self.has_taken || self.backlog.failures < ALONE || time_left(self.store) < SHORTEST {
-            return Ok(false);
+    /// Whether the receiver, which refuses this one, takes one of those behind it.
+    async fn takes_another(&mut self, refused: &Waiting) -> Result<bool, Error> {
+        let mut last = None;
+        for _ in 0..BEHIND {
+            let Some(next) = self.next(last.as_ref().unwrap_or(refused)).await? else { break };
+            match self.deliver(&next).await? {
+                Ok(()) => {
+                    self.has_taken = true;
+                    next.finish(self.store).await?;
+                    return Ok(true);
+                }
+                Err(undelivered) if undelivered.what == NotTaken::Anything => break,
+                Err(_) => last = Some(next),
+            }
         }
-        let Some(next) = self.backlog.first(self.store, Some(waiting)).await? else {
-            return Ok(false);
-        };
-        self.has_taken = self.deliver(&next).await?.is_ok();
-        if self.has_taken {
-            next.finish(self.store).await?;
+        Ok(false)
+    }
+
+    /// The one behind, where there is time for it and it can be read.
+    async fn next(&self, waiting: &Waiting) -> Result<Option<Waiting>, Error> {
+        if !has_time(self.store) {
+            return Ok(None);
         }
-        Ok(self.has_taken)
+        match self.backlog.first(self.store, Some(waiting)).await {
+            Err(Error::Unreadable { .. }) => Ok(None),
+            next => next,
+        }
     }
 
     async fn deliver(&self, waiting: &Waiting) -> Delivered {
@@ -149,17 +169,14 @@ impl Retry<'_> {
     }
 
     /// Try again later, and give up what has waited for too long. The first ones have.
-    async fn postpone(&self, failed: Waiting, why: &str) -> Result<(), Error> {
-        self.backlog.postpone(self.store, self.has_taken).await?;
-        let mut first = Some(failed);
+    async fn postpone(&mut self, failed: Waiting, why: &str) -> Result<(), Error> {
         let now = self.store.ambient().now();
-        while let Some(waiting) = first.take_if(|waiting| waiting.is_old(now)) {
-            if time_left(self.store) < SHORTEST {
-                break;
-            }
+        let mut first = Some(failed);
+        while let Some(waiting) = first.take_if(|it| it.is_old(now) && has_time(self.store)) {
+            self.backlog.refusals = 0;
+            first = self.next(&waiting).await?;
             waiting.give_up(self.store, why).await?;
-            first = self.backlog.first(self.store, None).await?;
         }
-        Ok(())
+        self.backlog.postpone(self.store, self.has_taken).await
     }
 }
