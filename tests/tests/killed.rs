@@ -5,21 +5,26 @@
     reason = "the process that is killed tells the other one how far it is"
 )]
 
-use std::{collections::BTreeSet, env, path::Path, process::Stdio};
+use std::{collections::BTreeSet, env, fs, path::Path, process::Stdio, time::Duration};
 
 use api::{
-    events::{Change, Events, FailureStore, ObjectCreated, QueueMessage, StreamRecord},
+    events::{Change, Events, Failure, FailureStore, ObjectCreated, QueueMessage, StreamRecord},
     http::Module,
 };
 use local_dev::{
     BUCKET, EmbeddedBucket, EmbeddedStore, Function, Pollers, Producer, connection, deliver,
 };
-use models::{Ambient, store::Store};
+use models::{
+    Ambient,
+    store::{Entity, Key, Precondition, Store},
+};
+use serde::{Deserialize, Serialize};
 use tempfile::tempdir;
 use tests::{signing_key, simulation::Chance};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
+    time::timeout,
 };
 
 use crate::events::{Tally, note_in, tallied};
@@ -38,11 +43,55 @@ fn numbers(source: &str) -> std::ops::Range<usize> {
     place * EACH..(place + 1) * EACH
 }
 
-/// What each handler does with its number: tell that it has begun, and tally it.
+/// How often the change of a tally was handled.
+#[derive(Clone, Serialize, Deserialize)]
+struct Audit {
+    of: String,
+    times: u32,
+    version: u64,
+}
+
+impl Entity for Audit {
+    const KIND: &'static str = "AUDIT";
+
+    fn key(&self) -> Key {
+        Key::unique::<Self>(&self.of)
+    }
+
+    fn version_mut(&mut self) -> &mut u64 {
+        &mut self.version
+    }
+}
+
+/// What each handler does with its number: tell that it has begun, and tally it. One in seven fails the
+/// first time, after that.
 async fn tally(store: &Store, number: usize) -> api::events::Result {
     println!("began {number}");
     note_in(store, &format!("of {number}"), number).await?;
+    let Some(folder) = env::var_os(FOLDER) else { return Ok(()) };
+    let has_failed = Path::new(&folder).join(format!("{number}-has-failed"));
+    if number.is_multiple_of(7) && !has_failed.exists() {
+        fs::write(has_failed, "")?;
+        return Err(Failure::new("not yet"));
+    }
     Ok(())
+}
+
+async fn audit(change: Change<Tally>, store: Store) -> api::events::Result {
+    let number = change.created().expect("it is never changed").numbers[0];
+    println!("tallied {number}");
+    let first = Audit { of: number.to_string(), times: 0, version: 1 };
+    let again = |known: Option<Audit>| {
+        let known = known.unwrap_or(first.clone());
+        Audit { times: known.times + 1, ..known }
+    };
+    store.put(first.key(), &Precondition::None, again).await?;
+    Ok(())
+}
+
+async fn audited(table: &Store, number: usize) -> Option<u32> {
+    let audit = table.get::<Audit>(Key::unique::<Audit>(&number.to_string())).await;
+    audit.expect("the store reads").map(|audit| audit.times)
 }
 
 fn modules() -> Vec<Module> {
@@ -52,21 +101,17 @@ fn modules() -> Vec<Module> {
     let of_bucket = async |it: ObjectCreated, store: Store| {
         tally(&store, it.key["uploads/".len()..].parse()?).await
     };
-    let of_table = async |change: Change<Tally>| {
-        println!("tallied {}", change.created().expect("it is never changed").numbers[0]);
-        Ok(())
-    };
     vec![
         Module::new("queue").on_message("orders", of_queue),
         Module::new("fifo").on_message("orders.fifo", of_fifo),
         Module::new("stream").on_stream("activity", of_stream),
         Module::new("bucket").on_object_created("uploads/", of_bucket),
-        Module::new("table").on_change(of_table),
+        Module::new("table").on_change(audit).writing::<Audit>(),
     ]
 }
 
 struct Laptop {
-    _store: EmbeddedStore,
+    store: EmbeddedStore,
     _pollers: Pollers,
     bucket: EmbeddedBucket,
 }
@@ -85,7 +130,7 @@ async fn start(folder: &Path) -> Laptop {
     let bucket = EmbeddedBucket::start(&store, Some(&files), 0, &modules, function.clone());
     let bucket = bucket.expect("it starts");
     let pollers = deliver(&store, &modules, &function).expect("they can be followed");
-    Laptop { _store: store, _pollers: pollers, bucket }
+    Laptop { store, _pollers: pollers, bucket }
 }
 
 /// The process that is killed. It puts the files that are not there yet.
@@ -150,11 +195,21 @@ async fn a_process_loses_nothing_and_does_nothing_twice() {
         process.kill().await.expect("it was running");
     }
 
-    let store = EmbeddedStore::open_on(&file, 0).expect("it starts");
-    let table = Store::connect(connection(&store), Ambient::system());
-    for number in 0..SOURCES.len() * EACH {
+    // What was told last may not have been written.
+    let laptop = start(folder.path()).await;
+    let table = Store::connect(connection(&laptop.store), Ambient::system());
+    let all = 0..SOURCES.len() * EACH;
+    let audits = async {
+        for number in all.clone() {
+            while audited(&table, number).await.is_none() {
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    timeout(Duration::from_secs(60), audits).await.expect("all are audited");
+    for number in all {
         assert_eq!(tallied(&table, &format!("of {number}")).await, [number]);
+        assert_eq!(audited(&table, number).await, Some(1), "{number}");
     }
     assert!(!folder.path().join("events").exists(), "nothing has failed for good");
-    store.stop().await;
 }
