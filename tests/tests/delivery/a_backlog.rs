@@ -234,6 +234,26 @@ async fn gives_up_nothing_early_where_its_receiver_takes_nothing() {
     assert_eq!(post.items("WAITING").await.len(), 7);
 }
 
+/// As soon as one shows that nobody is there, the others are left alone.
+#[tokio::test]
+async fn tries_no_further_message_where_its_receiver_is_away_by_then() {
+    let mut receiver = Receiver::start().await;
+    let post = Post::new().await;
+    let events = events(&post, &receiver, 3).await;
+    (0..4).for_each(|_| receiver.next(Reply::Status(400)));
+    receiver.next(Reply::Status(502));
+    assert_eq!(post.tell(&events.iter().collect::<Vec<_>>()).await, all_done());
+
+    for minutes in [1, 5, 30] {
+        post.world.ambient().advance(minutes * MINUTE);
+        post.retry().await;
+    }
+
+    let told = [vec![events[0].id.to_string(); 4], ids(&events[1..2])].concat();
+    assert_eq!(told_so_far(&mut receiver), told);
+    assert_eq!(post.items("WAITING").await.len(), 3);
+}
+
 /// A release that is on its way out may come to what its successor has written.
 #[tokio::test]
 async fn waits_for_a_message_that_cannot_be_read() {
@@ -340,6 +360,22 @@ async fn that_somebody_has_died_with_is_worked_off_after_that() {
     post.retry().await;
 
     assert_eq!(told_so_far(&mut receiver), ids(&events));
+}
+
+#[tokio::test]
+async fn that_was_extended_is_claimed_all_the_same() {
+    let receiver = Receiver::start().await;
+    let post = Post::new().await;
+    let events = events(&post, &receiver, 2).await;
+    receiver.next(Reply::Status(503));
+    assert_eq!(post.tell(&[&events[0]]).await, all_done());
+    let seen = post.backlogs().await.remove(0);
+    assert_eq!(post.tell(&[&events[1]]).await, all_done());
+
+    let end = post.world.ambient().now().plus(MINUTE);
+    let claimed = seen.claim(&post.store, far(), end).await.unwrap();
+
+    assert!(claimed.expect("nobody else has it").end(&post.store).await.unwrap());
 }
 
 /// The stream's handler has seen it, and leaves a message to whoever is about to end it.

@@ -15,7 +15,8 @@ use models::{
     Ambient,
     platform::mail::{MAIL, Mail},
 };
-use tests::simulation::Network;
+use tests::simulation::{Network, Trouble};
+use tokio::join;
 
 use super::*;
 
@@ -231,4 +232,28 @@ async fn what_there_is_no_time_to_give_up_waits_on() {
 
     assert_eq!(office.mailer.asked(), mails[..1]);
     assert!(office.has("DEAD_LETTER") && !office.has("WAITING"), "{:?}", office.kinds());
+}
+
+/// Nothing waited when the table was asked, and the call that ends the backlog takes long.
+#[tokio::test(start_paused = true)]
+async fn what_comes_while_a_backlog_ends_is_not_left() {
+    let office = Office::new().await;
+    let owner = office.ambient.new_id();
+    let (first, second) = (office.commit(owner).await, office.commit(owner).await);
+    office.mailer.is_broken(true);
+    office.tell(&first, 15 * MINUTE).await;
+    office.mailer.is_broken(false);
+    office.ambient.advance(MINUTE);
+    // The first one of these claims it.
+    office.network.next(1, "PutItem", Trouble::Late(Duration::ZERO));
+    office.network.next(1, "PutItem", Trouble::Late(Duration::from_secs(2)));
+
+    let tell = async {
+        tokio::time::sleep(Duration::from_secs(11)).await;
+        office.tell(&second, 10 * MINUTE).await;
+    };
+    join!(office.retry(15 * MINUTE), tell);
+
+    assert_eq!(office.mailer.asked(), [first.id, first.id, second.id]);
+    assert!(!office.has("WAITING") && !office.has("BACKLOG"), "{:?}", office.kinds());
 }
