@@ -133,7 +133,7 @@ impl Attempt<'_> {
                 rounds.known = Box::pin(self.known()).await?;
                 // Whether it was a race or what is there does not allow it, the handler finds out.
                 rounds.is_checked = true;
-                let is_over = rounds.known.as_ref().is_some_and(|it| is_over(it, self.again()));
+                let is_over = rounds.known.as_ref().is_some_and(|it| is_over(it, self.is_replay()));
                 return Ok(is_over.then_some(true));
             }
             Err(NotDone::Lost) => Failure::new("other writes were faster"),
@@ -142,8 +142,8 @@ impl Attempt<'_> {
         Box::pin(self.count(&failure, lease, holder)).await.map(Some)
     }
 
-    /// Whether what was set aside is handled.
-    fn again(&self) -> bool {
+    /// Whether it was set aside, and is replayed.
+    fn is_replay(&self) -> bool {
         matches!(self.run.occasion, Occasion::SetAside(_))
     }
 
@@ -173,8 +173,8 @@ impl Attempt<'_> {
         let (view, collected) =
             if is_checked { store.checked().collecting() } else { store.collecting() };
         let (handler, batch) = (self.listener.name.clone(), self.batch.clone());
-        let (until, again) = (self.run.time.until, self.again());
-        let handling = Handling::new(store, handler, batch, self.place, until, again);
+        let (until, is_replay) = (self.run.time.until, self.is_replay());
+        let handling = Handling::new(store, handler, batch, self.place, until, is_replay);
         let (mut parts, ()) = Request::new(()).into_parts();
         parts.extensions.insert(view);
         parts.extensions.insert(handling.clone());
@@ -207,7 +207,7 @@ impl Attempt<'_> {
         match self.mark(tries, known, writes.clone()).await {
             // Failures were counted before. An effect outside the table is not had again for that.
             Err(NotDone::Lost) if is_unknown => match self.known().await {
-                Ok(Some(known)) if is_over(&known, self.again()) => Ok(()),
+                Ok(Some(known)) if is_over(&known, self.is_replay()) => Ok(()),
                 Ok(Some(known)) => self.mark(tries, Some(known), writes).await,
                 Ok(None) => Err(NotDone::Lost),
                 Err(error) => Err(NotDone::Failed(error.into())),
@@ -284,7 +284,7 @@ impl Attempt<'_> {
             None if !failure.is_final() && self.is_first(failure).await? => return Ok(false),
             None => self.known().await?,
         };
-        if known.as_ref().is_some_and(|known| is_over(known, self.again())) {
+        if known.as_ref().is_some_and(|known| is_over(known, self.is_replay())) {
             return Ok(true);
         }
         if is_unleased && known.as_ref().is_some_and(|known| self.is_anothers(known, holder)) {

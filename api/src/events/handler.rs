@@ -81,7 +81,7 @@ impl FromRequestParts<Services> for IsReplay {
     ) -> std::result::Result<Self, Problem> {
         #[cfg(feature = "events")]
         if let Some(handling) = parts.extensions.get::<super::Handling>() {
-            return Ok(Self(handling.is_again()));
+            return Ok(Self(handling.is_replay()));
         }
         Err(Problem::internal("a request is no record of an event"))
     }

@@ -21,7 +21,7 @@ struct Inner {
     batch: Arc<Batch>,
     place: usize,
     until: Timestamp,
-    again: bool,
+    is_replay: bool,
     /// Who takes the lease, once it has tried to.
     holder: OnceLock<Id>,
     taken: OnceLock<Taken>,
@@ -37,22 +37,22 @@ pub(super) enum Taken {
 
 impl Handling {
     /// `store` is the table, and not what is collected for the record, which is at this place of its
-    /// event. The lease ends with the invocation; `again` has what was set aside handled.
+    /// event. The lease ends with the invocation; `is_replay`: it was set aside, and is replayed.
     pub(super) fn new(
         store: Store,
         handler: Arc<str>,
         batch: Arc<Batch>,
         place: usize,
         until: Timestamp,
-        again: bool,
+        is_replay: bool,
     ) -> Self {
         let (holder, taken) = (OnceLock::new(), OnceLock::new());
-        Self(Arc::new(Inner { store, handler, batch, place, until, again, holder, taken }))
+        Self(Arc::new(Inner { store, handler, batch, place, until, is_replay, holder, taken }))
     }
 
-    /// Whether it was set aside before.
-    pub(super) fn is_again(&self) -> bool {
-        self.0.again
+    /// Whether it was set aside, and is replayed.
+    pub(super) fn is_replay(&self) -> bool {
+        self.0.is_replay
     }
 
     /// Nothing where nobody has asked for the lease, or its state could not be read.
@@ -68,7 +68,7 @@ impl Handling {
     /// Take the record for this attempt, for effects that no transaction takes back.
     /// Gives the record's name, for whoever has the effect to know it again.
     pub(crate) async fn lease(&self) -> Result<String, Problem> {
-        let Inner { store, handler, batch, place, until, again, holder, taken } = &*self.0;
+        let Inner { store, handler, batch, place, until, is_replay, holder, taken } = &*self.0;
         if let Some(Taken::Held(lease)) = taken.get() {
             return Ok(lease.digest());
         }
@@ -78,7 +78,7 @@ impl Handling {
         let held_until = Some(*until);
         let held_by = Some(*holder.get_or_init(|| store.ambient().new_id()));
         let (lease, written) = match known {
-            Some(known) if is_over(&known, *again) => return self.lost(Taken::Over),
+            Some(known) if is_over(&known, *is_replay) => return self.lost(Taken::Over),
             Some(known) if known.held_until.is_some_and(|end| now < end) => {
                 return self.lost(Taken::Elsewhere(known.held_until));
             }
@@ -114,10 +114,10 @@ impl Handling {
 }
 
 /// Nothing more happens to it; to what is replayed only when it is done.
-pub(super) fn is_over(event: &HandledEvent, again: bool) -> bool {
+pub(super) fn is_over(event: &HandledEvent, is_replay: bool) -> bool {
     match event.outcome {
         Some(Outcome::Done) => true,
-        Some(Outcome::SetAside) => !again,
+        Some(Outcome::SetAside) => !is_replay,
         None => false,
     }
 }

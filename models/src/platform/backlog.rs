@@ -1,5 +1,5 @@
-//! Backlogs: receivers that did not take a message, which waits then, and what comes after it too. They
-//! are tried again, at longer and longer intervals, for days.
+//! Backlogs. A receiver that did not take a message has one: that message and all that come after it
+//! wait, and are tried again at longer and longer intervals, for days.
 
 use std::{fmt::Display, time::Duration};
 
@@ -36,7 +36,8 @@ const PATIENCE: Duration = HOUR.saturating_mul(72);
 /// Longer than the bucket of failures keeps what may be replayed (deploy/template.yaml, 90 days).
 const KEPT: Duration = HOUR.saturating_mul(24 * 93);
 
-/// A receiver for which messages of the outbox wait. It is there as long as any does.
+/// A receiver that is tried again. It is there from the first message that waits until one attempt finds
+/// none.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Backlog {
@@ -46,13 +47,21 @@ pub struct Backlog {
     pub receiver: Receiver,
     /// How often it was tried since it last took a message.
     failures: u32,
-    /// How often, up to now and one time after the other, it has refused the message that has waited
-    /// longest, by an answer that may be about that message alone.
-    pub refusals: u32,
+    /// What it has refused by an answer that may be about that message alone.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    refused: Option<Refused>,
     /// When it is tried again.
     next_try: Timestamp,
     /// See [`Entity::version_mut`].
     version: u64,
+}
+
+/// A message that was refused so often, one time after the other.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Refused {
+    message: Id,
+    times: u32,
 }
 
 /// A message that waits for its receiver, in the place of the [`Message`].
@@ -143,7 +152,7 @@ impl Backlog {
             owner: message.owner,
             receiver: to,
             failures: 1,
-            refusals: 0,
+            refused: None,
             next_try,
             version: 1,
         };
@@ -197,31 +206,51 @@ impl Backlog {
         store.first(&within, after.map(Waiting::key)).await
     }
 
-    /// End it, since no message waits. False where one has come meanwhile.
-    pub async fn end(&mut self, store: &Store) -> Result<bool, Error> {
-        unless_lost(store.write(WriteSet::new().remove(self)).await)
+    /// The receiver has taken something.
+    pub fn has_taken(&mut self) {
+        self.failures = 0;
     }
 
-    /// Leave the receiver alone for a while: it has failed, once more or after it had taken something.
-    pub async fn postpone(&self, store: &Store, has_taken: bool) -> Result<(), Error> {
-        let (now, refusals) = (store.ambient().now(), self.refusals);
-        self.update(store, |backlog| {
-            backlog.failures = if has_taken { 1 } else { backlog.failures.saturating_add(1) };
-            backlog.refusals = refusals;
-            backlog.next_try = now.plus(backlog.pause());
-        })
-        .await
+    /// The receiver has refused this message. How often it has done so by now, one time after the other.
+    pub fn has_refused(&mut self, waiting: &Waiting) -> u32 {
+        let message = waiting.message.id;
+        let before = self.refused.take().filter(|refused| refused.message == message);
+        let times = before.map_or(0, |refused| refused.times) + 1;
+        self.refused = Some(Refused { message, times });
+        times
+    }
+
+    /// The receiver is away, and refuses nothing.
+    pub fn is_away(&mut self) {
+        self.refused = None;
+    }
+
+    /// End it, since no message waits. False where one has come meanwhile.
+    pub async fn end(&mut self, store: &Store) -> Result<bool, Error> {
+        if unless_lost(store.write(WriteSet::new().remove(self)).await)? {
+            return Ok(true);
+        }
+        let there = store.get::<Self>(self.key()).await?;
+        Ok(there.map(|there| self.version = there.version).is_none())
+    }
+
+    /// Leave the receiver alone for a while: it has failed once more.
+    pub async fn postpone(&mut self, store: &Store) -> Result<(), Error> {
+        self.failures = self.failures.saturating_add(1);
+        self.next_try = store.ambient().now().plus(self.pause());
+        self.keep(store).await
     }
 
     /// Let it be gone on with: there was no more time.
-    pub async fn hand_on(&self, store: &Store, has_taken: bool) -> Result<(), Error> {
-        let (now, refusals) = (store.ambient().now(), self.refusals);
-        self.update(store, |backlog| {
-            backlog.failures = if has_taken { 0 } else { backlog.failures };
-            backlog.refusals = refusals;
-            backlog.next_try = now;
-        })
-        .await
+    pub async fn hand_on(&mut self, store: &Store) -> Result<(), Error> {
+        self.next_try = store.ambient().now();
+        self.keep(store).await
+    }
+
+    /// A message may have come meanwhile, which changes nothing of this.
+    async fn keep(&self, store: &Store) -> Result<(), Error> {
+        let change = |there: &mut Self| *there = Self { version: there.version, ..self.clone() };
+        store.update(self.key(), &Precondition::None, change).await.map(drop)
     }
 
     fn pause(&self) -> Duration {
@@ -231,10 +260,6 @@ impl Backlog {
             Receiver::Mailer => pause.min(LONGEST_OF_MAILS),
             Receiver::Endpoint(_) => pause,
         }
-    }
-
-    async fn update(&self, store: &Store, change: impl FnMut(&mut Self)) -> Result<(), Error> {
-        store.update(self.key(), &Precondition::None, change).await.map(drop)
     }
 }
 

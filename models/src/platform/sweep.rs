@@ -23,8 +23,8 @@ const AT_ONCE: usize = 16;
 /// day, was lost.
 const DELIVERED_WITHIN: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// One that waits is given up after three days and a half. After so long it cannot be read, or nobody
-/// tries its receiver.
+/// A message that waits is given up within three days and a half. One that is there after four cannot be
+/// read, or waits behind one that cannot, or has a receiver that nobody tries.
 const GIVEN_UP_WITHIN: Duration = Duration::from_secs(4 * 24 * 60 * 60);
 
 /// How far the sweep has come: the one item from which each run goes on.

@@ -234,6 +234,28 @@ async fn gives_up_nothing_early_where_its_receiver_takes_nothing() {
     assert_eq!(post.items("WAITING").await.len(), 7);
 }
 
+#[tokio::test]
+async fn counts_the_refusals_of_each_message_alone() {
+    let mut receiver = Receiver::start().await;
+    let post = Post::new().await;
+    let events = events(&post, &receiver, 3).await;
+    (0..3).for_each(|_| receiver.next(Reply::Status(400)));
+    assert_eq!(post.tell(&events.iter().collect::<Vec<_>>()).await, all_done());
+    for minutes in [1, 5] {
+        post.world.ambient().advance(minutes * MINUTE);
+        post.retry().await;
+    }
+    assert_eq!(told_so_far(&mut receiver), vec![events[0].id.to_string(); 3]);
+
+    receiver.next(Reply::Status(200));
+    receiver.next(Reply::Status(400));
+    post.world.ambient().advance(30 * MINUTE);
+    post.retry().await;
+
+    assert_eq!(told_so_far(&mut receiver), ids(&events[..2]), "the third one is not tried");
+    assert!(post.is_waiting(&events[1]).await);
+}
+
 /// As soon as one shows that nobody is there, the others are left alone.
 #[tokio::test]
 async fn tries_no_further_message_where_its_receiver_is_away_by_then() {

@@ -1,6 +1,7 @@
 //! The outbox: messages that were committed with what they tell of are delivered, at least once,
 //! and those about one account for one receiver in the order in which they were committed. A receiver
-//! that has failed holds up nobody: what is for it waits in its backlog.
+//! that has failed holds up nobody: what is for it waits in its backlog, and what it refuses may be
+//! overtaken.
 
 mod mailer;
 mod retries;

@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream};
 use models::{
     Timestamp,
     platform::backlog::{Backlog, Waiting},
-    store::{Entity, Error, Store},
+    store::{Error, Store},
 };
 use tracing::{error, info};
 
@@ -17,12 +17,12 @@ use crate::events::{self, Failure, Tick};
 /// So many receivers are tried at once.
 const AT_ONCE: usize = 25;
 
-/// No delivery is begun with less time than this. A receiver takes ten seconds, as a rule at most, and the
-/// end of an invocation is kept for counting failures.
+/// No delivery is begun with less time than this. A receiver mostly takes ten seconds at most, and the end
+/// of an invocation is kept for counting failures.
 const SHORTEST: Duration = Duration::from_secs(25);
 
-/// When a receiver has refused a message so often, up to so many of those behind it are tried. The stream
-/// has tried it before.
+/// When a receiver has refused a message so often, up to so many of those behind it are tried. The
+/// stream's own attempt, where there was one, does not count.
 const REFUSALS: u32 = 3;
 const BEHIND: usize = 5;
 
@@ -31,12 +31,10 @@ struct Retry<'a> {
     store: &'a Store,
     receivers: &'a Receivers,
     backlog: Backlog,
-    /// Whether the receiver has taken anything by now.
-    has_taken: bool,
 }
 
-/// Work off the backlogs of receivers that may be tried again. What is delivered is so at once, and not
-/// with the tick's mark. A tick of a time to come tries those of that time.
+/// Work off the backlogs of receivers that may be tried again. Each delivery is written down at once, and
+/// not together with the tick's mark. A tick that tells a later time tries what is due by then.
 pub(super) async fn retry_deliveries(
     tick: Tick,
     store: Store,
@@ -52,7 +50,7 @@ pub(super) async fn retry_deliveries(
     let due = Backlog::due(store, by).await?;
     let retries = due.into_iter().map(|backlog| async move {
         let Some(backlog) = claim(store, backlog, by).await? else { return Ok(()) };
-        Retry { store, receivers, backlog, has_taken: false }.work_off().await
+        Retry { store, receivers, backlog }.work_off().await
     });
     let outcomes: Vec<_> = stream::iter(retries).buffer_unordered(AT_ONCE).collect().await;
     outcomes.into_iter().collect::<Result<(), Error>>()?;
@@ -74,66 +72,70 @@ pub(super) fn has_time(store: &Store) -> bool {
 }
 
 impl Retry<'_> {
-    /// Deliver in order until one is not taken. Where the table does not answer, it is taken up once the
-    /// claim is over.
+    /// Deliver in order until a message is not taken. Where the table does not answer, it is taken up once
+    /// the claim is over.
     async fn work_off(mut self) -> Result<(), Error> {
         loop {
             let waiting = match self.backlog.first(self.store, None).await {
                 Ok(Some(waiting)) => waiting,
-                Ok(None) if self.has_ended().await? => return Ok(()),
+                Ok(None) if self.backlog.end(self.store).await? => {
+                    let receiver = self.backlog.receiver;
+                    info!(%receiver, "nothing waits for a receiver any longer");
+                    return Ok(());
+                }
                 Ok(None) => continue,
                 Err(Error::Unreadable { kind, field }) => {
                     error!(
                         kind,
                         field, "what waits first cannot be read, and the others wait for it"
                     );
-                    return self.backlog.postpone(self.store, self.has_taken).await;
+                    return self.backlog.postpone(self.store).await;
                 }
                 Err(error) => return Err(error),
             };
             if !has_time(self.store) {
-                return self.backlog.hand_on(self.store, self.has_taken).await;
+                return self.backlog.hand_on(self.store).await;
             }
-            if !self.is_over(waiting).await? {
+            if !self.deliver_or_give_up(waiting).await? {
                 return Ok(());
             }
         }
     }
 
-    /// Deliver a message, or give it up. False where it goes on waiting, and all behind it.
-    async fn is_over(&mut self, waiting: Waiting) -> Result<bool, Error> {
-        match self.deliver(&waiting).await? {
-            Ok(()) => {
-                self.has_taken = true;
-                waiting.finish(self.store).await?;
-            }
-            Err(undelivered) if undelivered.is_final() => {
-                waiting.give_up(self.store, &undelivered.why).await?;
-            }
-            Err(undelivered) => {
+    /// False where the message goes on waiting, and all behind it.
+    async fn deliver_or_give_up(&mut self, waiting: Waiting) -> Result<bool, Error> {
+        let Err(undelivered) = self.deliver(&waiting).await? else {
+            self.finish(waiting).await?;
+            return Ok(true);
+        };
+        let is_hopeless = match undelivered.what {
+            NotTaken::ThisOneEver => true,
+            NotTaken::ThisOne => {
                 undelivered.log(self.backlog.receiver);
-                let is_refused = undelivered.what == NotTaken::ThisOne;
-                self.backlog.refusals = if is_refused { self.backlog.refusals + 1 } else { 0 };
-                if self.backlog.refusals < REFUSALS || !self.takes_another(&waiting).await? {
-                    self.postpone(waiting, &undelivered.why).await?;
-                    return Ok(false);
-                }
-                waiting.give_up(self.store, &undelivered.why).await?;
+                self.backlog.has_refused(&waiting) >= REFUSALS && self.try_others(&waiting).await?
             }
+            NotTaken::Anything => {
+                undelivered.log(self.backlog.receiver);
+                self.backlog.is_away();
+                false
+            }
+        };
+        if is_hopeless {
+            waiting.give_up(self.store, &undelivered.why).await?;
+        } else {
+            self.postpone(waiting, &undelivered.why).await?;
         }
-        self.backlog.refusals = 0;
-        Ok(true)
+        Ok(is_hopeless)
     }
 
-    /// Whether the receiver, which refuses this one, takes one of those behind it.
-    async fn takes_another(&mut self, refused: &Waiting) -> Result<bool, Error> {
+    /// Deliver one of those behind a message that is refused, and say whether one was taken.
+    async fn try_others(&mut self, refused: &Waiting) -> Result<bool, Error> {
         let mut last = None;
         for _ in 0..BEHIND {
             let Some(next) = self.next(last.as_ref().unwrap_or(refused)).await? else { break };
             match self.deliver(&next).await? {
                 Ok(()) => {
-                    self.has_taken = true;
-                    next.finish(self.store).await?;
+                    self.finish(next).await?;
                     return Ok(true);
                 }
                 Err(undelivered) if undelivered.what == NotTaken::Anything => break,
@@ -158,14 +160,9 @@ impl Retry<'_> {
         self.receivers.deliver(self.store, &waiting.message).await
     }
 
-    /// Whether nothing has come meanwhile, and it is over.
-    async fn has_ended(&mut self) -> Result<bool, Error> {
-        if self.backlog.end(self.store).await? {
-            info!(receiver = %self.backlog.receiver, "nothing waits for a receiver any longer");
-            return Ok(true);
-        }
-        let there = self.store.get::<Backlog>(self.backlog.key()).await?;
-        Ok(there.map(|there| self.backlog = there).is_none())
+    async fn finish(&mut self, waiting: Waiting) -> Result<(), Error> {
+        self.backlog.has_taken();
+        waiting.finish(self.store).await
     }
 
     /// Try again later, and give up what has waited for too long. The first ones have.
@@ -173,10 +170,9 @@ impl Retry<'_> {
         let now = self.store.ambient().now();
         let mut first = Some(failed);
         while let Some(waiting) = first.take_if(|it| it.is_old(now) && has_time(self.store)) {
-            self.backlog.refusals = 0;
             first = self.next(&waiting).await?;
             waiting.give_up(self.store, why).await?;
         }
-        self.backlog.postpone(self.store, self.has_taken).await
+        self.backlog.postpone(self.store).await
     }
 }

@@ -64,7 +64,7 @@ impl Webhooks {
             .header("webhook-timestamp", now.unix_seconds().to_string())
             .header("webhook-signature", endpoint.signature(id, now, &body))
             .body(body)
-            .map_err(|_| Undelivered::for_good("its URL is none"))?;
+            .map_err(|_| Undelivered::for_good("its URL is not valid"))?;
         let answer = timeout(PATIENCE, self.https()?.send(request)).await;
         let answer = answer.map_err(|_| Undelivered::new("it did not answer within 10 s"))?;
         match answer.map_err(Undelivered::new)?.status() {
