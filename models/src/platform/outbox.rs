@@ -35,7 +35,7 @@ pub struct Message {
     /// Whose account it is about.
     pub owner: Id,
     /// What kind of message it is, and so who delivers it: `mail` ([`Mail`](super::mail::Mail)) or
-    /// `webhook` ([`WebhookEvent`](super::webhook::WebhookEvent)).
+    /// `webhook` ([`WebhookEvent`]).
     pub topic: String,
     /// What it says, as JSON.
     payload: String,
