@@ -11,10 +11,8 @@ pub(crate) fn of_decoding<E: Display>(error: &Error<E>) -> Violation {
     let mut pointer = pointer(error.path());
     let unvisited = ["missing field ", "duplicate field "];
     if let Some(name) = unvisited.iter().find_map(|what| text.strip_prefix(what)) {
-        let name = format!("/{}", name.trim_matches('`'));
-        if !pointer.ends_with(&name) {
-            pointer += &name;
-        }
+        pointer.push('/');
+        pointer.push_str(name.trim_matches('`'));
     }
     let (code, message) = verdict(text);
     Violation { pointer, code: code.to_owned(), message, limits: BTreeMap::new() }
